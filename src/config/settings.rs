@@ -1,0 +1,63 @@
+//! The plugin configuration: what the native tool renders and the module reads.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Version of this format. A module refuses any other, so that Envoy keeps the old pair.
+pub const VERSION: u32 = 1;
+
+/// The plugin configuration of either role.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Which of the two roles this instance plays.
+    pub role: Role,
+    /// Largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// Provider clusters by name.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// Cluster of each virtual key, by slug.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub virtual_keys: BTreeMap<String, String>,
+    /// Saved config objects by slug.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configs: BTreeMap<String, Box<RawValue>>,
+}
+
+/// The part that a module instance plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// HTTP filter of the listener: once per client request.
+    Gateway,
+    /// Upstream HTTP filter of the provider clusters: once per attempt.
+    Provider,
+}
+
+/// One provider cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Slug of the row in the table of providers.
+    pub provider: String,
+    /// Base URL; see [`crate::provider::BaseUrl`].
+    pub base_url: String,
+    /// Milliseconds until the response headers; `None` means no limit of this upstream's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u64>,
+    /// Headers that every request to it carries, over those of the provider's row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Whether Envoy injects the credential, so that the filter must not send one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub injects_credential: bool,
+    /// Body fields for requests that lack them, as a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_params: Option<Box<RawValue>>,
+    /// Whether gateway.yaml names it, so that `GET /v1/models` lists it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
+}

@@ -1,0 +1,3 @@
+//! Being written.
+use super::super::{Context, Facts};
+use crate::error::Error;

@@ -1,0 +1,174 @@
+//! What: wire formats. Pure functions between OpenAI's format and a provider's.
+
+pub mod anthropic;
+pub mod openai;
+
+use crate::error::Error;
+use crate::stream::sse::Event;
+
+/// A wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's own: bodies pass as they are.
+    OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+}
+
+/// The operation that a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `POST /v1/chat/completions`.
+    ChatCompletions,
+    /// `POST /v1/messages`: Anthropic's own API.
+    Messages,
+    /// Every other path below `/v1`.
+    Other,
+}
+
+/// What a translator must know of the request beside the body.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Slug of the provider, for `provider` fields and error messages.
+    pub provider: &'static str,
+    /// OpenAI's format and nothing more; `false` lets `content_blocks` through.
+    pub strict: bool,
+    /// Whether the client asked for a usage chunk at the end of the stream.
+    pub include_usage: bool,
+    /// Unix time in seconds, for `created`.
+    pub created: u64,
+}
+
+/// Token counts, as OpenAI counts them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All input tokens, cached ones included.
+    pub prompt_tokens: u64,
+    /// All output tokens, reasoning included.
+    pub completion_tokens: u64,
+    /// Input tokens read from the provider's cache.
+    pub cached_tokens: u64,
+    /// Input tokens written to the provider's cache.
+    pub cache_creation_tokens: u64,
+    /// Output tokens spent on reasoning, where the provider tells.
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Prompt and completion tokens together.
+    pub fn total_tokens(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
+}
+
+/// What the log wants to know of an answer. `None` means that the provider did not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The provider's id of the response.
+    pub id: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// Token counts.
+    pub usage: Option<Usage>,
+    /// OpenAI's finish reason of the first choice.
+    pub finish_reason: Option<String>,
+    /// Type of the provider's error, if it answered with one.
+    pub error_type: Option<String>,
+    /// Whether the answer came to its own end; `false` for a stream that was cut.
+    pub complete: bool,
+}
+
+impl Dialect {
+    /// The path after the base URL for an operation, `None` when the client's own path is kept.
+    ///
+    /// # Errors
+    /// The provider has no such operation.
+    pub fn path(self, endpoint: Endpoint, provider: &str) -> Result<Option<&'static str>, Error> {
+        match (self, endpoint) {
+            (Self::Anthropic, Endpoint::ChatCompletions) => Ok(Some("/messages")),
+            (Self::OpenAi, Endpoint::Messages) => {
+                let message = format!("messages is not supported by {provider}");
+                Err(Error::invalid("unsupported_endpoint", message))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether bodies of this operation change on their way.
+    pub fn translates(self, endpoint: Endpoint) -> bool {
+        self == Self::Anthropic && endpoint == Endpoint::ChatCompletions
+    }
+
+    /// A chat completion request in this format.
+    ///
+    /// # Errors
+    /// The body is not what OpenAI's API takes.
+    pub fn chat_request(self, body: &[u8]) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::OpenAi => Ok(body.to_vec()),
+            Self::Anthropic => anthropic::request::translate(body),
+        }
+    }
+
+    /// A successful answer of this format as a chat completion; the facts are filled in.
+    ///
+    /// # Errors
+    /// The body is not what the provider's API answers.
+    pub fn chat_response(
+        self,
+        body: &[u8],
+        context: &Context,
+        facts: &mut Facts,
+    ) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::OpenAi => {
+                openai::observe(body, facts);
+                Ok(body.to_vec())
+            }
+            Self::Anthropic => anthropic::response::translate(body, context, facts),
+        }
+    }
+
+    /// A translator for one streamed answer of this format.
+    pub fn chat_stream(self, context: Context) -> Stream {
+        match self {
+            Self::OpenAi => Stream::OpenAi(openai::Stream::default()),
+            Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
+        }
+    }
+}
+
+/// State of one streamed answer.
+#[derive(Debug)]
+pub enum Stream {
+    /// Only observed: the bytes pass as they are.
+    OpenAi(openai::Stream),
+    /// Translated event by event.
+    Anthropic(anthropic::stream::Stream),
+}
+
+impl Stream {
+    /// Takes one event; appends what the client gets, as SSE bytes, to `out`.
+    pub fn on_event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAi(stream) => stream.on_event(event),
+            Self::Anthropic(stream) => stream.on_event(event, out),
+        }
+    }
+
+    /// The upstream ended cleanly: appends an error event when it ended too early.
+    pub fn on_end(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::OpenAi(_) => {}
+            Self::Anthropic(stream) => stream.on_end(out),
+        }
+    }
+
+    /// What is known so far.
+    pub fn facts(&self) -> &Facts {
+        match self {
+            Self::OpenAi(stream) => &stream.facts,
+            Self::Anthropic(stream) => &stream.facts,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! OpenAI's format: nothing is translated, answers are only observed for the log.
+
+use super::{Facts, Usage};
+use crate::stream::sse::Event;
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// The fields of an answer, or of a chunk of one, that the log wants.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<RawUsage>,
+    #[serde(borrow)]
+    error: Option<RawError<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawError<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    // The names of the Responses API.
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<RawUsage> for Usage {
+    fn from(raw: RawUsage) -> Self {
+        let prompt = raw.prompt_tokens_details.unwrap_or_default();
+        let completion = raw.completion_tokens_details.unwrap_or_default();
+        Self {
+            prompt_tokens: raw.prompt_tokens.or(raw.input_tokens).unwrap_or(0),
+            completion_tokens: raw.completion_tokens.or(raw.output_tokens).unwrap_or(0),
+            cached_tokens: prompt.cached_tokens.unwrap_or(0),
+            cache_creation_tokens: 0,
+            reasoning_tokens: completion.reasoning_tokens.unwrap_or(0),
+        }
+    }
+}
+
+/// Reads the facts of a complete answer. What cannot be read is left out.
+pub fn observe(body: &[u8], facts: &mut Facts) {
+    facts.complete = true;
+    if let Ok(answer) = serde_json::from_slice(body) {
+        note(answer, facts);
+    }
+}
+
+fn note(answer: Answer<'_>, facts: &mut Facts) {
+    let Answer { id, model, choices, usage, error } = answer;
+    if facts.id.is_none() {
+        facts.id = id.map(Cow::into_owned);
+    }
+    if facts.model.is_none() {
+        facts.model = model.map(Cow::into_owned);
+    }
+    if let Some(usage) = usage {
+        facts.usage = Some(usage.into());
+    }
+    let reason = choices.into_iter().flatten().next().and_then(|choice| choice.finish_reason);
+    if let Some(reason) = reason {
+        facts.finish_reason = Some(reason.into_owned());
+    }
+    if let Some(error) = error {
+        let kind = error.kind.map_or_else(|| "upstream_error".to_owned(), Cow::into_owned);
+        facts.error_type = Some(kind);
+    }
+}
+
+/// Observes a streamed answer.
+#[derive(Debug, Default)]
+pub struct Stream {
+    pub(super) facts: Facts,
+}
+
+impl Stream {
+    pub(super) fn on_event(&mut self, event: Event<'_>) {
+        if event.data == b"[DONE]" {
+            self.facts.complete = true;
+            return;
+        }
+        // Most chunks carry a piece of text and nothing new: a search is cheaper than a parse.
+        let news = self.facts.model.is_none()
+            || contains(event.data, b"\"usage\":{")
+            || contains(event.data, b"\"usage\": {")
+            || contains(event.data, b"\"finish_reason\":\"")
+            || contains(event.data, b"\"finish_reason\": \"")
+            || contains(event.data, b"\"error\"");
+        if news && let Ok(answer) = serde_json::from_slice(event.data) {
+            note(answer, &mut self.facts);
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_an_answer() {
+        let mut facts = Facts::default();
+        let body = br#"{"id":"c1","model":"gpt-4o","choices":[{"finish_reason":"stop"}],
+            "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,
+            "prompt_tokens_details":{"cached_tokens":2},
+            "completion_tokens_details":{"reasoning_tokens":1}}}"#;
+        observe(body, &mut facts);
+        let usage = Usage {
+            prompt_tokens: 3,
+            completion_tokens: 4,
+            cached_tokens: 2,
+            cache_creation_tokens: 0,
+            reasoning_tokens: 1,
+        };
+        assert_eq!(facts.usage, Some(usage));
+        assert_eq!(facts.model.as_deref(), Some("gpt-4o"));
+        assert_eq!(facts.finish_reason.as_deref(), Some("stop"));
+        assert!(facts.complete);
+    }
+
+    #[test]
+    fn a_stream_is_complete_when_it_says_so() {
+        let mut stream = Stream::default();
+        for data in [
+            r#"{"id":"c1","model":"m","choices":[{"delta":{"content":"a"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"delta":{"content":"b"},"finish_reason":"length"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+            "not json",
+        ] {
+            stream.on_event(Event { name: b"", data: data.as_bytes() });
+        }
+        assert!(!stream.facts.complete);
+        stream.on_event(Event { name: b"", data: b"[DONE]" });
+        assert!(stream.facts.complete);
+        assert_eq!(stream.facts.finish_reason.as_deref(), Some("length"));
+        assert_eq!(stream.facts.usage.map(|usage| usage.total_tokens()), Some(3));
+    }
+}

@@ -1,0 +1,136 @@
+//! Errors that a client sees, and the one place that builds their body.
+
+use serde::Serialize;
+use std::fmt;
+
+/// Whose fault an error is: the `source` of the log record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The request was wrong.
+    Client,
+    /// The provider failed or could not be reached.
+    Provider,
+    /// The gateway itself, or its configuration.
+    Gateway,
+}
+
+impl Source {
+    /// The name in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Provider => "provider",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// An answer that the gateway makes itself instead of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// HTTP status, 400-599.
+    pub status: u16,
+    /// OpenAI's `error.type`.
+    pub kind: &'static str,
+    /// OpenAI's `error.code`: stable, for programs.
+    pub code: &'static str,
+    /// What went wrong and what to change; never holds a secret.
+    pub message: String,
+    /// The request field at fault, if one is.
+    pub param: Option<String>,
+    /// Whose fault it is.
+    pub source: Source,
+}
+
+impl Error {
+    /// A 400 for a request that cannot be understood.
+    pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self::client(400, code, message)
+    }
+
+    /// A 4xx of the given status.
+    pub fn client(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let kind = "invalid_request_error";
+        Self { status, kind, code, message: message.into(), param: None, source: Source::Client }
+    }
+
+    /// A failure on the provider's side or on the way to it.
+    pub fn provider(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let kind = "upstream_error";
+        Self { status, kind, code, message: message.into(), param: None, source: Source::Provider }
+    }
+
+    /// A fault of the gateway or of its configuration.
+    pub fn gateway(code: &'static str, message: impl Into<String>) -> Self {
+        let (status, kind, source) = (500, "gateway_error", Source::Gateway);
+        Self { status, kind, code, message: message.into(), param: None, source }
+    }
+
+    /// Names the request field at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// The JSON body, readable by Portkey's clients (`status`, `message`) and OpenAI's (`error`).
+    pub fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            status: &'static str,
+            message: &'a str,
+            error: Detail<'a>,
+        }
+        let error = Detail {
+            message: &self.message,
+            kind: Some(self.kind),
+            param: self.param.as_deref(),
+            code: Some(self.code),
+        };
+        let body = Body { status: "failure", message: &self.message, error };
+        // Plain strings always serialise.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+/// The `error` object of OpenAI's error bodies.
+#[derive(Debug, Serialize)]
+pub struct Detail<'a> {
+    /// For people.
+    pub message: &'a str,
+    /// OpenAI's `type`.
+    #[serde(rename = "type")]
+    pub kind: Option<&'a str>,
+    /// The request field at fault.
+    pub param: Option<&'a str>,
+    /// For programs.
+    pub code: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_serves_both_worlds() {
+        let error = Error::invalid("invalid_json", "no \"model\"").with_param("model");
+        let body: serde_json::Value = serde_json::from_slice(&error.body()).unwrap();
+        let expected = serde_json::json!({
+            "status": "failure",
+            "message": "no \"model\"",
+            "error": {
+                "message": "no \"model\"",
+                "type": "invalid_request_error",
+                "param": "model",
+                "code": "invalid_json",
+            },
+        });
+        assert_eq!(body, expected);
+    }
+}

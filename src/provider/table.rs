@@ -1,0 +1,29 @@
+//! The table of providers: one row each, sorted by slug.
+
+use super::{Auth, Provider};
+use crate::dialect::Dialect;
+
+/// Every provider that the gateway knows.
+pub const PROVIDERS: &[Provider] = &[
+    Provider {
+        slug: "anthropic",
+        base_url: "https://api.anthropic.com/v1",
+        dialect: Dialect::Anthropic,
+        auth: Auth::Header("x-api-key"),
+        headers: &[("anthropic-version", "2023-06-01")],
+    },
+    Provider {
+        slug: "demo",
+        base_url: "envoy://demo/v1",
+        dialect: Dialect::OpenAi,
+        auth: Auth::None,
+        headers: &[],
+    },
+    Provider {
+        slug: "openai",
+        base_url: "https://api.openai.com/v1",
+        dialect: Dialect::OpenAi,
+        auth: Auth::Bearer,
+        headers: &[],
+    },
+];

@@ -1,0 +1,3 @@
+//! Stream framings, over bytes: a frame may be cut anywhere.
+
+pub mod sse;
