@@ -34,8 +34,10 @@ pub struct Error {
     pub kind: &'static str,
     /// OpenAI's `error.code`: stable, for programs.
     pub code: &'static str,
-    /// What went wrong and what to change; never holds a secret.
+    /// What went wrong, in Portkey's words where it has some; never holds a secret.
     pub message: String,
+    /// What to change; follows the message in OpenAI's `error.message`.
+    pub hint: Option<String>,
     /// The request field at fault, if one is.
     pub param: Option<String>,
     /// Whose fault it is.
@@ -51,25 +53,56 @@ impl Error {
     /// A 4xx of the given status.
     pub fn client(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         let kind = "invalid_request_error";
-        Self { status, kind, code, message: message.into(), param: None, source: Source::Client }
+        Self::new(status, kind, code, message.into(), Source::Client)
     }
 
     /// A failure on the provider's side or on the way to it.
     pub fn provider(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         let kind = "upstream_error";
-        Self { status, kind, code, message: message.into(), param: None, source: Source::Provider }
+        Self::new(status, kind, code, message.into(), Source::Provider)
     }
 
     /// A fault of the gateway or of its configuration.
     pub fn gateway(code: &'static str, message: impl Into<String>) -> Self {
-        let (status, kind, source) = (500, "gateway_error", Source::Gateway);
-        Self { status, kind, code, message: message.into(), param: None, source }
+        Self::new(500, "gateway_error", code, message.into(), Source::Gateway)
+    }
+
+    fn new(
+        status: u16,
+        kind: &'static str,
+        code: &'static str,
+        message: String,
+        source: Source,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            code,
+            message,
+            hint: None,
+            param: None,
+            source,
+        }
+    }
+
+    /// Another status than the kind's own.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     /// Names the request field at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    /// Says what to change.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -81,13 +114,21 @@ impl Error {
             message: &'a str,
             error: Detail<'a>,
         }
+        let full = self
+            .hint
+            .as_ref()
+            .map(|hint| format!("{}: {hint}", self.message));
         let error = Detail {
-            message: &self.message,
+            message: full.as_deref().unwrap_or(&self.message),
             kind: Some(self.kind),
             param: self.param.as_deref(),
             code: Some(self.code),
         };
-        let body = Body { status: "failure", message: &self.message, error };
+        let body = Body {
+            status: "failure",
+            message: &self.message,
+            error,
+        };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }
@@ -120,12 +161,13 @@ mod tests {
     #[test]
     fn the_body_serves_both_worlds() {
         let error = Error::invalid("invalid_json", "no \"model\"").with_param("model");
+        let error = error.with_hint("name one");
         let body: serde_json::Value = serde_json::from_slice(&error.body()).unwrap();
         let expected = serde_json::json!({
             "status": "failure",
             "message": "no \"model\"",
             "error": {
-                "message": "no \"model\"",
+                "message": "no \"model\": name one",
                 "type": "invalid_request_error",
                 "param": "model",
                 "code": "invalid_json",

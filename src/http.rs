@@ -16,12 +16,16 @@ impl Headers {
 
     /// The first value of `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     /// The first value of `name` as text; `None` when absent or not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The only value of `name`.
@@ -59,9 +63,59 @@ impl Headers {
         self.0.len() != before
     }
 
+    /// Decodes the ABI's form of a header map: a count, the lengths of each name and value, then
+    /// each name and value followed by a NUL; numbers are 32-bit little-endian. `None` when cut.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| -> Option<usize> {
+            let raw = bytes.get(at..at.checked_add(4)?)?;
+            Some(u32::from_le_bytes(raw.try_into().ok()?) as usize)
+        };
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let count = number(0)?;
+        let mut at = count.checked_mul(8)?.checked_add(4)?;
+        let mut pairs = Vec::with_capacity(count.min(bytes.len() / 8));
+        let mut take = |size: usize| {
+            let part = bytes.get(at..at.checked_add(size)?)?;
+            at += size + 1;
+            Some(part)
+        };
+        for index in 0..count {
+            let name = take(number(4 + index * 8)?)?;
+            let value = take(number(8 + index * 8)?)?;
+            pairs.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+        }
+        Some(Self(pairs))
+    }
+
+    /// Encodes the list in the ABI's form; see [`Self::decode`].
+    pub fn encode(&self) -> Vec<u8> {
+        let size = |(name, value): &(String, Vec<u8>)| name.len() + value.len() + 10;
+        let mut out = Vec::with_capacity(4 + self.0.iter().map(size).sum::<usize>());
+        let mut number = |value: usize| {
+            // A 32-bit host cannot hold a longer list.
+            out.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
+        };
+        number(self.0.len());
+        for (name, value) in &self.0 {
+            number(name.len());
+            number(value.len());
+        }
+        for (name, value) in &self.0 {
+            for part in [name.as_bytes(), value] {
+                out.extend_from_slice(part);
+                out.push(0);
+            }
+        }
+        out
+    }
+
     /// Name and value of each header, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 }
 
@@ -74,7 +128,9 @@ pub fn media_type(value: &[u8]) -> String {
 
 /// Whether `value` may stand in an HTTP header: no control characters but tab.
 pub fn is_header_value(value: &[u8]) -> bool {
-    value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
+    value
+        .iter()
+        .all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
 #[cfg(test)]
@@ -94,8 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn the_abi_form_survives_a_round_trip_and_any_cut() {
+        let pairs = [(":path", "/v1"), ("a", ""), ("a", "\u{e9}\0x")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let headers = Headers::new(pairs.to_vec());
+        let bytes = headers.encode();
+        assert_eq!(Headers::decode(&bytes), Some(headers));
+        for end in 1..bytes.len() - 1 {
+            assert_eq!(Headers::decode(&bytes[..end]), None, "cut at {end}");
+        }
+        assert_eq!(Headers::decode(&[0xff; 64]), None);
+        assert_eq!(Headers::decode(b""), Some(Headers::default()));
+    }
+
+    #[test]
     fn media_types_lose_parameters_and_case() {
-        assert_eq!(media_type(b"Application/JSON; charset=utf-8"), "application/json");
+        assert_eq!(
+            media_type(b"Application/JSON; charset=utf-8"),
+            "application/json"
+        );
         assert_eq!(media_type(b""), "");
     }
 

@@ -17,6 +17,8 @@ pub struct Settings {
     pub role: Role,
     /// Largest request body in bytes.
     pub max_body_bytes: u64,
+    /// Milliseconds until the response headers when neither request, config nor upstream says another.
+    pub request_timeout: u64,
     /// Provider clusters by name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Cluster of each virtual key, by slug.

@@ -21,6 +21,8 @@ pub struct Provider {
     pub auth: Auth,
     /// Headers that every request to it carries; a client's own value of the same header wins.
     pub headers: &'static [(&'static str, &'static str)],
+    /// Headers that a client may send on to it, also with `x-portkey-` before their name.
+    pub client_headers: &'static [&'static str],
 }
 
 /// How a provider takes a credential.
@@ -78,7 +80,8 @@ mod tests {
             if let Some((name, _)) = row.auth.header() {
                 assert_eq!(name, name.to_ascii_lowercase(), "{slug}");
             }
-            assert!(row.headers.iter().all(|(name, _)| *name == name.to_ascii_lowercase()));
+            let names = row.headers.iter().map(|(name, _)| name).chain(row.client_headers);
+            assert!(names.clone().all(|name| *name == name.to_ascii_lowercase()), "{slug}");
         }
     }
 

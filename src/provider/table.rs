@@ -10,7 +10,11 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.anthropic.com/v1",
         dialect: Dialect::Anthropic,
         auth: Auth::Header("x-api-key"),
-        headers: &[("anthropic-version", "2023-06-01")],
+        headers: &[
+            ("anthropic-beta", "messages-2023-12-15"),
+            ("anthropic-version", "2023-06-01"),
+        ],
+        client_headers: &["anthropic-beta", "anthropic-version"],
     },
     Provider {
         slug: "demo",
@@ -18,6 +22,7 @@ pub const PROVIDERS: &[Provider] = &[
         dialect: Dialect::OpenAi,
         auth: Auth::None,
         headers: &[],
+        client_headers: &[],
     },
     Provider {
         slug: "openai",
@@ -25,5 +30,6 @@ pub const PROVIDERS: &[Provider] = &[
         dialect: Dialect::OpenAi,
         auth: Auth::Bearer,
         headers: &[],
+        client_headers: &["openai-beta", "openai-organization", "openai-project"],
     },
 ];

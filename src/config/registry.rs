@@ -1,0 +1,170 @@
+//! The plugin configuration, checked and resolved once, as both roles look things up in it.
+
+use super::settings::{Role, Settings, Upstream as RawUpstream, VERSION};
+use crate::json::Object;
+use crate::provider::{self, BaseUrl, Provider};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// A valid plugin configuration.
+#[derive(Debug)]
+pub struct Registry {
+    /// Which of the two roles this instance plays.
+    pub role: Role,
+    /// Largest request body in bytes.
+    pub max_body_bytes: u64,
+    /// Milliseconds until the response headers when nothing else says another.
+    pub request_timeout: u64,
+    upstreams: BTreeMap<String, Upstream>,
+    virtual_keys: BTreeMap<String, String>,
+    configs: BTreeMap<String, Box<RawValue>>,
+}
+
+/// One provider cluster.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its row of the table.
+    pub provider: &'static Provider,
+    /// Prefix of every path.
+    pub base_path: String,
+    /// Value of the `:authority` header.
+    pub authority: String,
+    /// Milliseconds until the response headers.
+    pub timeout: Option<u64>,
+    /// Headers that every request to it carries, over those of the provider's row.
+    pub headers: BTreeMap<String, String>,
+    /// Whether Envoy injects the credential.
+    pub injects_credential: bool,
+    /// Body fields for requests that lack them, as a JSON object.
+    pub default_params: Option<Box<RawValue>>,
+    /// Whether `GET /v1/models` lists it.
+    pub listed: bool,
+}
+
+impl Registry {
+    /// Parses and checks the plugin configuration.
+    ///
+    /// # Errors
+    /// What is wrong, for Envoy's log; it quotes no value.
+    pub fn parse(json: &[u8]) -> Result<Self, String> {
+        let settings: Settings = serde_json::from_slice(json)
+            .map_err(|error| format!("line {}, column {}", error.line(), error.column()))?;
+        if settings.version != VERSION {
+            return Err(format!("version {} is not {VERSION}", settings.version));
+        }
+        let mut upstreams = BTreeMap::new();
+        for (cluster, raw) in settings.upstreams {
+            let upstream =
+                resolve(raw).map_err(|reason| format!("upstreams.{cluster}: {reason}"))?;
+            upstreams.insert(cluster, upstream);
+        }
+        for (slug, cluster) in &settings.virtual_keys {
+            if !upstreams.contains_key(cluster) {
+                return Err(format!("virtual_keys.{slug}: no upstream {cluster}"));
+            }
+        }
+        Ok(Self {
+            role: settings.role,
+            max_body_bytes: settings.max_body_bytes,
+            request_timeout: settings.request_timeout,
+            upstreams,
+            virtual_keys: settings.virtual_keys,
+            configs: settings.configs,
+        })
+    }
+
+    /// The upstream of a cluster.
+    pub fn upstream(&self, cluster: &str) -> Option<&Upstream> {
+        self.upstreams.get(cluster)
+    }
+
+    /// The cluster of a virtual key.
+    pub fn virtual_key(&self, slug: &str) -> Option<&str> {
+        self.virtual_keys.get(slug).map(String::as_str)
+    }
+
+    /// A saved config object.
+    pub fn config(&self, slug: &str) -> Option<&str> {
+        self.configs.get(slug).map(|raw| raw.get())
+    }
+
+    /// Name and provider of each virtual key and provider that gateway.yaml names.
+    pub fn listed(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let listed = self
+            .upstreams
+            .iter()
+            .filter(|(_, upstream)| upstream.listed);
+        listed.map(|(cluster, upstream)| {
+            let name = cluster
+                .split_once('.')
+                .map_or(cluster.as_str(), |(_, name)| name);
+            (name, upstream.provider.slug)
+        })
+    }
+}
+
+fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
+    let provider = provider::find(&raw.provider).ok_or("unknown provider")?;
+    let url = BaseUrl::parse(&raw.base_url).map_err(|error| format!("base_url: {error}"))?;
+    if let Some(params) = &raw.default_params {
+        Object::parse(params.get().as_bytes())
+            .map_err(|error| format!("default_params: {error}"))?;
+    }
+    Ok(Upstream {
+        provider,
+        authority: url.authority(),
+        base_path: url.path,
+        timeout: raw.timeout,
+        headers: raw.headers,
+        injects_credential: raw.injects_credential,
+        default_params: raw.default_params,
+        listed: raw.listed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Registry, String> {
+        Registry::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn what_the_module_cannot_use_is_refused() {
+        let valid = r#"{"version":1,"role":"gateway","max_body_bytes":1,"request_timeout":1,
+            "upstreams":{"vk.a":{"provider":"openai","base_url":"https://a/v1","listed":true}},
+            "virtual_keys":{"a":"vk.a"},"configs":{"pc-1":{"provider":"openai"}}}"#;
+        let registry = parse(valid).unwrap();
+        assert_eq!(registry.virtual_key("a"), Some("vk.a"));
+        assert_eq!(registry.upstream("vk.a").unwrap().base_path, "/v1");
+        assert_eq!(registry.config("pc-1"), Some(r#"{"provider":"openai"}"#));
+        assert_eq!(registry.listed().collect::<Vec<_>>(), [("a", "openai")]);
+        for (from, to, error) in [
+            ("\"version\":1", "\"version\":2", "version 2 is not 1"),
+            ("gateway", "router", "line 1, column 28"),
+            (
+                "\"openai\",",
+                "\"opnai\",",
+                "upstreams.vk.a: unknown provider",
+            ),
+            (
+                "https://a",
+                "a",
+                "upstreams.vk.a: base_url: must begin with http:// or https://",
+            ),
+            (
+                "{\"a\":\"vk.a\"}",
+                "{\"a\":\"vk.b\"}",
+                "virtual_keys.a: no upstream vk.b",
+            ),
+            (
+                "\"listed\":true",
+                "\"default_params\":[]",
+                "upstreams.vk.a: default_params: must be a JSON object",
+            ),
+        ] {
+            assert_eq!(parse(&valid.replacen(from, to, 1)).unwrap_err(), error);
+        }
+    }
+}
