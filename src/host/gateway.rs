@@ -1,0 +1,127 @@
+//! The gateway role's stream: Envoy's callbacks to [`Gateway`], its verdicts to Envoy.
+
+use super::abi::{self, Buffer, HostResult, Map};
+use super::{headers, refuse, reply, set_headers};
+use crate::config::registry::Registry;
+use crate::gateway::{Forward, Gateway, Verdict, property};
+use crate::record;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::rc::Rc;
+
+/// One client request.
+pub struct Stream {
+    core: Gateway,
+    /// The body is being collected.
+    waiting: bool,
+    replied: bool,
+}
+
+impl Stream {
+    pub fn new(registry: Rc<Registry>) -> Self {
+        Self {
+            core: Gateway::new(registry),
+            waiting: false,
+            replied: false,
+        }
+    }
+
+    fn apply(&mut self, verdict: Verdict) -> Action {
+        self.waiting = matches!(verdict, Verdict::NeedBody);
+        self.replied = matches!(verdict, Verdict::Reply(_));
+        match verdict {
+            Verdict::NeedBody => Action::Pause,
+            Verdict::Reply(answer) => reply(&answer),
+            Verdict::Forward(forward) => match send(&forward) {
+                Ok(()) => Action::Continue,
+                Err(error) => refuse(&error.to_string()),
+            },
+        }
+    }
+
+    fn on_whole_body(&mut self, size: usize) -> Action {
+        match abi::buffer(Buffer::RequestBody, size) {
+            Ok(body) => {
+                let verdict = self.core.on_request_body(&body);
+                self.apply(verdict)
+            }
+            Err(error) => refuse(&error.to_string()),
+        }
+    }
+
+    fn on_response(&mut self, end_of_stream: bool) -> HostResult<Action> {
+        let details = abi::property("response\0code_details")?.unwrap_or_default();
+        let attempts = abi::property("upstream\0request_attempt_count")?.unwrap_or_default();
+        let attempts = attempts.try_into().map_or(1, u64::from_le_bytes);
+        let details = String::from_utf8_lossy(&details);
+        let mut map = headers(Map::ResponseHeaders)?;
+        let answer = self
+            .core
+            .on_response_headers(&details, attempts, &mut map, end_of_stream);
+        match answer {
+            Some(answer) => {
+                self.replied = true;
+                Ok(reply(&answer))
+            }
+            None => set_headers(Map::ResponseHeaders, &map).map(|()| Action::Continue),
+        }
+    }
+}
+
+/// Puts the plan where the provider role and Envoy's route find it.
+fn send(forward: &Forward) -> HostResult<()> {
+    abi::set_property(property::PLAN, &forward.plan)?;
+    abi::set_property(property::CLUSTER, forward.cluster.as_bytes())?;
+    set_headers(Map::RequestHeaders, &forward.headers)?;
+    // Envoy chose a route before this filter ran.
+    abi::call_foreign_function("clear_route_cache", b"")
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        match headers(Map::RequestHeaders) {
+            Ok(map) => {
+                let verdict = self.core.on_request_headers(map, end_of_stream);
+                self.apply(verdict)
+            }
+            Err(error) => refuse(&error.to_string()),
+        }
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match (self.waiting, end_of_stream) {
+            (true, true) => self.on_whole_body(size),
+            (true, false) => Action::Pause,
+            (false, _) if self.replied => Action::Pause,
+            (false, _) => Action::Continue,
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        match self.waiting {
+            true => self.on_whole_body(usize::MAX),
+            false => Action::Continue,
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        if self.replied {
+            return Action::Continue;
+        }
+        self.on_response(end_of_stream).unwrap_or_else(|error| {
+            log::error!("response headers were not read: {error}");
+            Action::Continue
+        })
+    }
+
+    fn on_log(&mut self) {
+        let written = abi::property(property::FACTS).and_then(|facts| {
+            abi::set_property(record::PROPERTY, &self.core.record(facts.as_deref()))
+        });
+        if let Err(error) = written {
+            log::error!("the log record was not written: {error}");
+        }
+    }
+}

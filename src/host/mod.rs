@@ -1,0 +1,120 @@
+//! The host: Envoy, by the proxy-wasm ABI. Nothing here knows what a request means; it carries
+//! events to the two roles and their verdicts to Envoy.
+
+mod abi;
+mod gateway;
+mod logger;
+mod provider;
+
+use crate::config::registry::Registry;
+use crate::config::settings::Role;
+use crate::gateway::Reply;
+use crate::http::Headers;
+use crate::record;
+use abi::{Buffer, HostError, HostResult, Map};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType};
+use std::rc::Rc;
+
+proxy_wasm::main! {{
+    logger::install();
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}}
+
+/// One plugin configuration in this VM.
+#[derive(Default)]
+struct Root {
+    registry: Option<Rc<Registry>>,
+}
+
+impl Root {
+    fn configure(&self, size: usize) -> Result<Registry, String> {
+        let json = abi::buffer(Buffer::PluginConfiguration, size).map_err(|e| e.to_string())?;
+        let registry = Registry::parse(&json)?;
+        declare_record().map_err(|e| e.to_string())?;
+        Ok(registry)
+    }
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        logger::sync_level();
+        match self.configure(size) {
+            Ok(registry) => {
+                self.registry = Some(Rc::new(registry));
+                true
+            }
+            Err(reason) => {
+                log::error!("plugin configuration refused: {reason}");
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
+        logger::sync_level();
+        let Some(registry) = &self.registry else {
+            return Some(Box::new(Unconfigured));
+        };
+        Some(match registry.role {
+            Role::Gateway => Box::new(gateway::Stream::new(registry.clone())),
+            Role::Provider => Box::new(provider::Stream::new(registry.clone())),
+        })
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+/// A stream of a plugin whose configuration was refused. Envoy does not send any; if it did, they
+/// must not pass.
+struct Unconfigured;
+
+impl Context for Unconfigured {}
+
+impl HttpContext for Unconfigured {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        refuse("no configuration")
+    }
+}
+
+/// Makes the log record's property one that access loggers see as a typed structure.
+fn declare_record() -> HostResult<()> {
+    const PROTOBUF: u8 = 3;
+    let mut arguments = Vec::new();
+    record::write_bytes(&mut arguments, 1, record::PROPERTY.as_bytes());
+    arguments.extend_from_slice(&[3 << 3, PROTOBUF]);
+    record::write_bytes(&mut arguments, 4, record::TYPE_URL.as_bytes());
+    abi::call_foreign_function("declare_property", &arguments)
+}
+
+fn headers(map: Map) -> HostResult<Headers> {
+    let bytes = abi::header_map(map)?;
+    Headers::decode(&bytes).ok_or(HostError {
+        call: "decode_header_map",
+        status: 0,
+    })
+}
+
+fn set_headers(map: Map, headers: &Headers) -> HostResult<()> {
+    abi::set_header_map(map, &headers.encode())
+}
+
+fn reply(reply: &Reply) -> Action {
+    let headers = reply.headers.encode();
+    let sent = abi::send_local_response(reply.status, &reply.details, &headers, &reply.body);
+    if let Err(error) = sent {
+        log::error!("a reply was not sent: {error}");
+    }
+    Action::Pause
+}
+
+/// Answers 500: a host call failed in a way that leaves nothing else to do.
+fn refuse(reason: &str) -> Action {
+    log::error!("request refused: {reason}");
+    let error = crate::error::Error::gateway("internal_error", "The gateway failed");
+    reply(&(&error).into())
+}
