@@ -1,0 +1,5 @@
+//! What the tests in a real Envoy share.
+
+pub mod client;
+pub mod gateway;
+pub mod upstream;
