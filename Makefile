@@ -1,0 +1,81 @@
+# Everything that a contributor runs. `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain golden clean
+
+CONFIG ?= envoy/gateway.yaml
+# Absolute, and also what the tests find the module by.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export ENVOY ?= $(CURDIR)/.venv/bin/envoy
+export PORTKEY_ENVOY_WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/portkey_envoy.wasm
+export PORTKEY_ENVOY := $(CARGO_TARGET_DIR)/debug/portkey-envoy
+
+VENV := .venv
+PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
+LISTEN = $(or $(shell sed -n 's/^listen: *//p' $(CONFIG)),127.0.0.1:8787)
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | \
+		awk -F'|' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.envoy ## Install Envoy into .venv and what the Rust toolchain lacks
+	@if command -v rustup >/dev/null; then \
+		rustup target list --installed | grep -qx wasm32-wasip1 || rustup target add wasm32-wasip1; \
+		rustup component add clippy rustfmt 2>/dev/null; fi
+
+$(VENV)/.envoy: envoy/requirements.txt
+	python3 -m venv $(VENV)
+	$(PIP) install -r $<
+	@touch $@
+
+$(VENV)/.langchain: tests/langchain/requirements.txt $(VENV)/.envoy
+	$(PIP) install -r $<
+	@touch $@
+
+wasm: setup ## Build the module that Envoy loads
+	cargo build --release --locked --lib --target wasm32-wasip1
+
+build: wasm ## Build the module and the native tool
+	cargo build --locked
+
+run: build ## Start the gateway with CONFIG (envoy/gateway.yaml)
+	@printf '%s\n' '' \
+		'Try it without a key:' \
+		'  curl http://$(LISTEN)/v1/chat/completions \' \
+		'    -H "x-portkey-provider: demo" -H "content-type: application/json" \' \
+		'    -d '"'"'{"model": "demo", "messages": [{"role": "user", "content": "hi"}]}'"'" '' \
+		'With your own key:' \
+		'  curl http://$(LISTEN)/v1/chat/completions \' \
+		'    -H "x-portkey-provider: openai" -H "Authorization: Bearer $$OPENAI_API_KEY" \' \
+		'    -H "content-type: application/json" \' \
+		'    -d '"'"'{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}'"'" '' \
+		'From LangChain (pip install langchain-openai portkey-ai):' \
+		'  from langchain_openai import ChatOpenAI' \
+		'  from portkey_ai import createHeaders' \
+		'  llm = ChatOpenAI(api_key="X", base_url="http://$(LISTEN)/v1", model="demo",' \
+		'                   default_headers=createHeaders(provider="demo"))' \
+		'  print(llm.invoke("What is the meaning of life, universe and everything?").content)' ''
+	@exec $(PORTKEY_ENVOY) run --config $(CONFIG)
+
+fmt: ## Format the code
+	cargo fmt
+
+lint: setup ## Check format and lints, native and wasm
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --lib --target wasm32-wasip1 -- -D warnings
+
+test-rust: build ## Unit, golden and Envoy tests
+	cargo test --locked
+
+test-langchain: build $(VENV)/.langchain ## LangChain and the official SDKs through the gateway
+	$(VENV)/bin/python -m pytest -q tests/langchain
+
+test: lint test-rust test-langchain ## Everything that must pass
+
+golden: ## Rewrite the golden files from what the code does; read the diff
+	GOLDEN=update cargo test --test golden --test render
+
+clean: ## Remove what was built and installed
+	rm -rf $(CARGO_TARGET_DIR) $(VENV) .run
