@@ -7,6 +7,10 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
+/// Most keys of an object that is edited. They are looked up one by one, and a client chooses how
+/// many there are.
+pub const MAX_MEMBERS: usize = 1000;
+
 /// A JSON object whose members are unparsed.
 #[derive(Debug, Default)]
 pub struct Object<'a> {
@@ -42,6 +46,8 @@ pub enum ObjectError {
     NotAnObject,
     /// The same key twice at the top level: two readers could take different values.
     Duplicate(String),
+    /// More than [`MAX_MEMBERS`] keys.
+    TooManyKeys,
 }
 
 impl fmt::Display for ObjectError {
@@ -51,6 +57,7 @@ impl fmt::Display for ObjectError {
                 write!(f, "not valid JSON (line {line}, column {column})")
             }
             Self::NotAnObject => f.write_str("must be a JSON object"),
+            Self::TooManyKeys => write!(f, "has more than {MAX_MEMBERS} keys"),
             Self::Duplicate(key) => write!(f, "the key {key:?} is there twice"),
         }
     }
@@ -77,6 +84,9 @@ impl<'a> Object<'a> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json.deserialize_map(Members).map_err(|error| syntax(&error))?;
         json.end().map_err(|error| syntax(&error))?;
+        if members.len() > MAX_MEMBERS {
+            return Err(ObjectError::TooManyKeys);
+        }
         for (at, (key, _)) in members.iter().enumerate() {
             if members.iter().take(at).any(|(earlier, _)| earlier == key) {
                 return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
@@ -164,7 +174,10 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
-            members.push((key, map.next_value()?));
+            let value = map.next_value()?;
+            if members.len() <= MAX_MEMBERS {
+                members.push((key, value));
+            }
         }
         Ok(members)
     }
@@ -179,7 +192,8 @@ mod tests {
 
     #[test]
     fn no_edit_keeps_members_as_they_are() {
-        let text = br#"{"model":"m","n":123456789012345678901234,"z":{"b":1,"a":[ 1.0 ]},"x":"\u00e9"}"#;
+        let text =
+            br#"{"model":"m","n":123456789012345678901234,"z":{"b":1,"a":[ 1.0 ]},"x":"\u00e9"}"#;
         assert_eq!(Object::parse(text).unwrap().to_vec(), text);
     }
 
@@ -200,6 +214,19 @@ mod tests {
         assert_eq!(object.string("model").as_deref(), Some("m"));
         let twice = Object::parse(br#"{"mod\u0065l":"m","model":"n"}"#);
         assert_eq!(twice.unwrap_err(), ObjectError::Duplicate("model".into()));
+    }
+
+    #[test]
+    fn the_number_of_keys_is_bounded() {
+        let keys = |count: usize| {
+            let rest = (1..count).map(|n| format!(",\"k{n}\":{n}")).collect::<String>();
+            format!("{{\"k0\":0{rest}}}")
+        };
+        assert!(Object::parse(keys(MAX_MEMBERS).as_bytes()).is_ok());
+        for count in [MAX_MEMBERS + 1, 500_000] {
+            let refused = Object::parse(keys(count).as_bytes()).map(|_| ());
+            assert_eq!(refused, Err(ObjectError::TooManyKeys));
+        }
     }
 
     #[test]

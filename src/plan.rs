@@ -22,8 +22,6 @@ pub struct Plan {
     pub endpoint: Endpoint,
     /// Whether the client asked for a stream.
     pub stream: bool,
-    /// Whether it asked for a usage chunk at the end of the stream.
-    pub include_usage: bool,
     /// OpenAI's format and nothing more.
     pub strict: bool,
     /// Length of the client's body in bytes, where it was read.
@@ -67,7 +65,6 @@ impl Plan {
             path,
             endpoint,
             stream: false,
-            include_usage: false,
             strict: true,
             body_length: None,
             api_key: None,
@@ -85,9 +82,7 @@ impl Plan {
 
     /// Reads [`Self::encode`]'s bytes; `None` for anything else or another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes)
-            .ok()
-            .filter(|plan: &Self| plan.version == VERSION)
+        serde_json::from_slice(bytes).ok().filter(|plan: &Self| plan.version == VERSION)
     }
 }
 
@@ -102,21 +97,14 @@ mod tests {
         plan.stream = true;
         plan.body_length = Some(u64::MAX);
         plan.api_key = Some(Secret("sk-\u{1f511}".to_owned()));
-        plan.headers
-            .push(("openai-beta".to_owned(), "a=\\b".to_owned()));
+        plan.headers.push(("openai-beta".to_owned(), "a=\\b".to_owned()));
         let params = "{\"b\":1.50,\"a\":123456789012345678901}".to_owned();
         plan.override_params = RawValue::from_string(params).ok();
-        plan.retry = Retry {
-            attempts: 2,
-            on_status_codes: vec![429],
-        };
+        plan.retry = Retry { attempts: 2, on_status_codes: vec![429] };
         let bytes = plan.encode();
         let read = Plan::decode(&bytes).unwrap();
         assert_eq!(read.encode(), bytes);
-        assert_eq!(
-            read.override_params.unwrap().get(),
-            plan.override_params.unwrap().get()
-        );
+        assert_eq!(read.override_params.unwrap().get(), plan.override_params.unwrap().get());
         assert_eq!((read.path, read.api_key), (plan.path, plan.api_key.clone()));
         assert_eq!(format!("{:?}", plan.api_key), "Some(***)");
     }

@@ -54,10 +54,7 @@ impl Answer {
         headers: &Headers,
         context: Context,
     ) -> Self {
-        let media = headers
-            .get("content-type")
-            .map(media_type)
-            .unwrap_or_default();
+        let media = headers.get("content-type").map(media_type).unwrap_or_default();
         let success = (200..300).contains(&status);
         let chat = plan.endpoint == Endpoint::ChatCompletions;
         let translates = dialect.translates(plan.endpoint);
@@ -65,20 +62,13 @@ impl Answer {
         let mode = match media.as_str() {
             "text/event-stream" if success && translates => Mode::TranslateStream(events()),
             "text/event-stream" if success => Mode::ObserveStream(events()),
-            _ if translates || (chat && !success) => Mode::Translate {
-                headers: headers.clone(),
-                status,
-            },
+            _ if translates || (chat && !success) => {
+                Mode::Translate { headers: headers.clone(), status }
+            }
             "application/json" => Mode::Observe(Vec::new()),
             _ => Mode::Pass,
         };
-        Self {
-            dialect,
-            context,
-            facts: Facts::default(),
-            mode,
-            chat,
-        }
+        Self { dialect, context, facts: Facts::default(), mode, chat }
     }
 
     /// What is known so far.
@@ -183,23 +173,13 @@ fn unreadable(context: &Context) -> Error {
 
 impl Events {
     fn new(stream: Stream) -> Box<Self> {
-        Box::new(Self {
-            decoder: Decoder::default(),
-            stream,
-            broken: false,
-        })
+        Box::new(Self { decoder: Decoder::default(), stream, broken: false })
     }
 
     fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self {
-            decoder,
-            stream,
-            broken,
-        } = self;
+        let Self { decoder, stream, broken } = self;
         if !*broken {
-            *broken = decoder
-                .push(bytes, &mut |event| stream.on_event(event, out))
-                .is_err();
+            *broken = decoder.push(bytes, &mut |event| stream.on_event(event, out)).is_err();
         }
         if end_of_stream && !*broken {
             decoder.finish(&mut |event| stream.on_event(event, out));

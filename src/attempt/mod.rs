@@ -64,11 +64,7 @@ enum State {
 impl Attempt {
     /// An attempt whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self {
-            registry,
-            state: State::Start,
-            published: None,
-        }
+        Self { registry, state: State::Start, published: None }
     }
 
     /// The request headers. `plan` is what the gateway role wrote.
@@ -91,10 +87,7 @@ impl Attempt {
         end_of_stream: bool,
     ) -> Result<Outbound, Error> {
         let plan = plan.and_then(Plan::decode).ok_or_else(|| {
-            Error::gateway(
-                "no_plan",
-                "The gateway filter is missing in front of this cluster",
-            )
+            Error::gateway("no_plan", "The gateway filter is missing in front of this cluster")
         })?;
         let upstream = upstream(&self.registry, &plan)?;
         outbound::rewrite_headers(&plan, upstream, &mut headers)?;
@@ -112,10 +105,7 @@ impl Attempt {
     /// The whole request body, after [`Outbound::NeedBody`].
     pub fn on_request_body(&mut self, body: &[u8]) -> Outbound {
         let State::Body(waiting) = std::mem::replace(&mut self.state, State::Done) else {
-            return self.fail(&Error::gateway(
-                "internal_error",
-                "The body was not asked for",
-            ));
+            return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (plan, mut headers) = *waiting;
         let made = upstream(&self.registry, &plan)
@@ -153,20 +143,13 @@ impl Attempt {
         let Ok(upstream) = upstream(&self.registry, &plan) else {
             return Inbound::Pass;
         };
-        let status = headers
-            .text(":status")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(502);
+        let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
         if plan.retry.on_status_codes.contains(&status) && attempt <= u64::from(plan.retry.attempts)
         {
             headers.set(RETRY_HEADER, "1");
         }
-        let context = Context {
-            provider: upstream.provider.slug,
-            strict: plan.strict,
-            include_usage: plan.include_usage,
-            created: now,
-        };
+        let context =
+            Context { provider: upstream.provider.slug, strict: plan.strict, created: now };
         let dialect = upstream.provider.dialect;
         let mut answer = Answer::new(dialect, &plan, status, headers, context);
         let verdict = answer.on_headers(headers, end_of_stream);

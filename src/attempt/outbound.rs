@@ -36,9 +36,7 @@ pub fn rewrite_headers(
     let row = upstream.provider;
     headers.retain(|name| {
         !DROPPED.contains(&name)
-            && ![PREFIX, "x-envoy-", "x-forwarded-"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
+            && ![PREFIX, "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix))
     });
     headers.set(":path", path(plan, upstream)?);
     headers.set(":authority", upstream.authority.as_str());
@@ -55,20 +53,11 @@ pub fn rewrite_headers(
         headers.set(name, value.as_str());
     }
     if plan.endpoint == Endpoint::ChatCompletions {
-        headers.set(
-            "accept",
-            if plan.stream {
-                "text/event-stream"
-            } else {
-                "application/json"
-            },
-        );
+        headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
     }
-    if let (Some(key), Some((name, prefix)), false) = (
-        &plan.api_key,
-        row.auth.header(),
-        upstream.injects_credential,
-    ) {
+    if let (Some(key), Some((name, prefix)), false) =
+        (&plan.api_key, row.auth.header(), upstream.injects_credential)
+    {
         headers.set(name, format!("{prefix}{}", key.0));
     }
     Ok(())

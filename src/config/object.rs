@@ -40,29 +40,18 @@ pub struct Target {
 /// # Errors
 /// The first field that is wrong, by its path.
 pub fn parse(json: &str) -> Result<Target, Error> {
-    let mut target = Target {
-        path: "config".to_owned(),
-        ..Target::default()
-    };
+    let mut target = Target { path: "config".to_owned(), ..Target::default() };
     let mut text = json.to_owned();
     for _ in 0..MAX_DEPTH {
         let object = Object::parse(text.as_bytes())
             .map_err(|error| invalid(&target.path, &error.to_string()))?;
         let path = target.path.clone();
-        let node = Node {
-            object: &object,
-            path: &path,
-        };
+        let node = Node { object: &object, path: &path };
         node.inherited()?.apply(&mut target);
         let Some(first) = node.first_target()? else {
             let (provider, virtual_key) = (node.string("provider")?, node.string("virtual_key")?);
             let api_key = node.string("api_key")?;
-            return Ok(Target {
-                provider,
-                virtual_key,
-                api_key,
-                ..target
-            });
+            return Ok(Target { provider, virtual_key, api_key, ..target });
         };
         target.path.push_str(".targets[0]");
         text = first;
@@ -98,10 +87,7 @@ impl Inherited {
 impl<'a> Node<'a> {
     /// The raw member of a snake_case name, also in camelCase; `null` counts as absent.
     fn get(&self, name: &str) -> Option<&'a str> {
-        let value = self
-            .object
-            .get(name)
-            .or_else(|| self.object.get(&camel_case(name)));
+        let value = self.object.get(name).or_else(|| self.object.get(&camel_case(name)));
         value.filter(|raw| *raw != "null")
     }
 
@@ -139,12 +125,7 @@ impl<'a> Node<'a> {
             }
         };
         let (override_params, retry) = (self.override_params()?, self.retry()?);
-        Ok(Inherited {
-            override_params,
-            retry,
-            request_timeout,
-            relaxed,
-        })
+        Ok(Inherited { override_params, retry, request_timeout, relaxed })
     }
 
     fn override_params(&self) -> Result<Option<Box<RawValue>>, Error> {
@@ -163,10 +144,7 @@ impl<'a> Node<'a> {
         let object = Object::parse(raw.as_bytes())
             .map_err(|error| self.invalid("retry", &error.to_string()))?;
         let path = format!("{}.retry", self.path);
-        let retry = Node {
-            object: &object,
-            path: &path,
-        };
+        let retry = Node { object: &object, path: &path };
         let attempts: u64 = match retry.get("attempts").map(str::parse) {
             Some(Ok(attempts)) => attempts,
             Some(Err(_)) => return Err(retry.invalid("attempts", "must be a whole number")),
@@ -180,10 +158,7 @@ impl<'a> Node<'a> {
             }
         };
         let attempts = u32::try_from(attempts.min(MAX_ATTEMPTS)).unwrap_or_default();
-        Ok(Some(Retry {
-            attempts,
-            on_status_codes,
-        }))
+        Ok(Some(Retry { attempts, on_status_codes }))
     }
 
     /// The raw first target, `None` for a leaf.
@@ -207,10 +182,7 @@ impl<'a> Node<'a> {
         let object = Object::parse(raw.as_bytes())
             .map_err(|error| self.invalid("strategy", &error.to_string()))?;
         let path = format!("{}.strategy", self.path);
-        let strategy = Node {
-            object: &object,
-            path: &path,
-        };
+        let strategy = Node { object: &object, path: &path };
         match strategy.string("mode")?.as_deref() {
             Some("single") => Ok(()),
             Some(mode @ ("loadbalance" | "fallback" | "conditional")) => {
@@ -272,13 +244,7 @@ mod tests {
         assert_eq!(target.virtual_key.as_deref(), Some("vk"));
         assert_eq!(target.override_params.unwrap().get(), r#"{"a":1,"b":3}"#);
         assert_eq!((target.request_timeout, target.relaxed), (Some(100), true));
-        assert_eq!(
-            target.retry,
-            Retry {
-                attempts: 5,
-                on_status_codes: RETRIED.to_vec()
-            }
-        );
+        assert_eq!(target.retry, Retry { attempts: 5, on_status_codes: RETRIED.to_vec() });
     }
 
     #[test]
@@ -287,63 +253,23 @@ mod tests {
         for (json, path, reason) in [
             ("[]", "config", "must be a JSON object"),
             (r#"{"provider":1}"#, "config.provider", "must be a string"),
-            (
-                r#"{"strategy":{"mode":"best"}}"#,
-                "config.strategy.mode",
-                "Invalid 'mode'",
-            ),
-            (
-                r#"{"strategy":{}}"#,
-                "config.strategy.mode",
-                "Invalid 'mode'",
-            ),
-            (
-                r#"{"strategy":{"mode":"fallback"}}"#,
-                "config.strategy.mode",
-                "not supported",
-            ),
-            (
-                r#"{"strategy":7}"#,
-                "config.strategy",
-                "must be a JSON object",
-            ),
+            (r#"{"strategy":{"mode":"best"}}"#, "config.strategy.mode", "Invalid 'mode'"),
+            (r#"{"strategy":{}}"#, "config.strategy.mode", "Invalid 'mode'"),
+            (r#"{"strategy":{"mode":"fallback"}}"#, "config.strategy.mode", "not supported"),
+            (r#"{"strategy":7}"#, "config.strategy", "must be a JSON object"),
             (r#"{"targets":{}}"#, "config.targets", "must be a list"),
             (r#"{"targets":[]}"#, "config.targets", "must not be empty"),
-            (
-                r#"{"targets":[7]}"#,
-                "config.targets[0]",
-                "must be a JSON object",
-            ),
-            (
-                r#"{"targets":[{"api_key":7}]}"#,
-                "config.targets[0].api_key",
-                "must be a string",
-            ),
-            (
-                r#"{"retry":{}}"#,
-                "config.retry.attempts",
-                "'retry.attempts' must be defined",
-            ),
-            (
-                r#"{"retry":{"attempts":-1}}"#,
-                "config.retry.attempts",
-                "a whole number",
-            ),
+            (r#"{"targets":[7]}"#, "config.targets[0]", "must be a JSON object"),
+            (r#"{"targets":[{"api_key":7}]}"#, "config.targets[0].api_key", "must be a string"),
+            (r#"{"retry":{}}"#, "config.retry.attempts", "'retry.attempts' must be defined"),
+            (r#"{"retry":{"attempts":-1}}"#, "config.retry.attempts", "a whole number"),
             (
                 r#"{"retry":{"attempts":1,"on_status_codes":["x"]}}"#,
                 "config.retry.on_status_codes",
                 "numbers",
             ),
-            (
-                r#"{"request_timeout":0}"#,
-                "config.request_timeout",
-                "at least 1",
-            ),
-            (
-                r#"{"override_params":[]}"#,
-                "config.override_params",
-                "must be a JSON object",
-            ),
+            (r#"{"request_timeout":0}"#, "config.request_timeout", "at least 1"),
+            (r#"{"override_params":[]}"#, "config.override_params", "must be a JSON object"),
             (
                 r#"{"strict_open_ai_compliance":"no"}"#,
                 "config.strict_open_ai_compliance",
@@ -364,11 +290,7 @@ mod tests {
     #[test]
     fn what_portkey_refuses_in_other_words() {
         let error = parse(r#"{"options":[]}"#).unwrap_err();
-        assert!(
-            error
-                .message
-                .starts_with("This version of config is not supported")
-        );
+        assert!(error.message.starts_with("This version of config is not supported"));
         assert_eq!(
             parse(r#"{"custom_host":"http://a"}"#).unwrap_err().message,
             "Invalid custom host"

@@ -90,14 +90,9 @@ impl Registry {
 
     /// Name and provider of each virtual key and provider that gateway.yaml names.
     pub fn listed(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        let listed = self
-            .upstreams
-            .iter()
-            .filter(|(_, upstream)| upstream.listed);
+        let listed = self.upstreams.iter().filter(|(_, upstream)| upstream.listed);
         listed.map(|(cluster, upstream)| {
-            let name = cluster
-                .split_once('.')
-                .map_or(cluster.as_str(), |(_, name)| name);
+            let name = cluster.split_once('.').map_or(cluster.as_str(), |(_, name)| name);
             (name, upstream.provider.slug)
         })
     }
@@ -143,21 +138,9 @@ mod tests {
         for (from, to, error) in [
             ("\"version\":1", "\"version\":2", "version 2 is not 1"),
             ("gateway", "router", "line 1, column 28"),
-            (
-                "\"openai\",",
-                "\"opnai\",",
-                "upstreams.vk.a: unknown provider",
-            ),
-            (
-                "https://a",
-                "a",
-                "upstreams.vk.a: base_url: must begin with http:// or https://",
-            ),
-            (
-                "{\"a\":\"vk.a\"}",
-                "{\"a\":\"vk.b\"}",
-                "virtual_keys.a: no upstream vk.b",
-            ),
+            ("\"openai\",", "\"opnai\",", "upstreams.vk.a: unknown provider"),
+            ("https://a", "a", "upstreams.vk.a: base_url: must begin with http:// or https://"),
+            ("{\"a\":\"vk.a\"}", "{\"a\":\"vk.b\"}", "virtual_keys.a: no upstream vk.b"),
             (
                 "\"listed\":true",
                 "\"default_params\":[]",

@@ -65,9 +65,7 @@ impl<'a> RequestOptions<'a> {
 fn only_text<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Error> {
     let value = headers.unique(name).map_err(|_| {
         let message = format!("The header {name} is there more than once");
-        Error::invalid("duplicate_header", message)
-            .with_hint("send it once")
-            .with_param(name)
+        Error::invalid("duplicate_header", message).with_hint("send it once").with_param(name)
     })?;
     let text = std::str::from_utf8(value.unwrap_or_default()).map_err(|_| {
         let message = format!("The header {name} is not valid UTF-8");
@@ -107,9 +105,7 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&str, &[u8])]) -> Headers {
-        let owned = pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_vec()));
+        let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec()));
         Headers::new(owned.collect())
     }
 
@@ -135,40 +131,23 @@ mod tests {
 
     #[test]
     fn a_key_without_its_scheme_is_a_key() {
-        for (value, key) in [
-            ("sk-1", "sk-1"),
-            ("Bearer é", "é"),
-            ("éééé", "éééé"),
-            ("Bearer", "Bearer"),
-        ] {
+        for (value, key) in
+            [("sk-1", "sk-1"), ("Bearer é", "é"), ("éééé", "éééé"), ("Bearer", "Bearer")]
+        {
             assert_eq!(strip_bearer(value), key);
         }
     }
 
     #[test]
     fn bad_headers_name_themselves() {
-        let cases: &[(&[(&str, &[u8])], &str)] = &[
-            (
-                &[("x-portkey-provider", b"a"), ("x-portkey-provider", b"a")],
-                "duplicate_header",
-            ),
-            (
-                &[("authorization", b"a"), ("authorization", b"b")],
-                "duplicate_header",
-            ),
+        type Pairs<'a> = &'a [(&'a str, &'a [u8])];
+        let cases: &[(Pairs<'_>, &str)] = &[
+            (&[("x-portkey-provider", b"a"), ("x-portkey-provider", b"a")], "duplicate_header"),
+            (&[("authorization", b"a"), ("authorization", b"b")], "duplicate_header"),
             (&[("x-portkey-metadata", b"\xff")], "invalid_header"),
-            (
-                &[("x-portkey-request-timeout", b"0")],
-                "invalid_request_timeout",
-            ),
-            (
-                &[("x-portkey-request-timeout", b"1.5")],
-                "invalid_request_timeout",
-            ),
-            (
-                &[("x-portkey-custom-host", b"http://a")],
-                "custom_host_not_allowed",
-            ),
+            (&[("x-portkey-request-timeout", b"0")], "invalid_request_timeout"),
+            (&[("x-portkey-request-timeout", b"1.5")], "invalid_request_timeout"),
+            (&[("x-portkey-custom-host", b"http://a")], "custom_host_not_allowed"),
         ];
         for (pairs, code) in cases {
             let headers = headers(pairs);

@@ -1,10 +1,14 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+mod failure;
 pub mod openai;
+mod raw;
 
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::stream::sse::Event;
+use serde::{Deserialize, Serialize};
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,17 +19,6 @@ pub enum Dialect {
     Anthropic,
 }
 
-/// The operation that a client asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `POST /v1/chat/completions`.
-    ChatCompletions,
-    /// `POST /v1/messages`: Anthropic's own API.
-    Messages,
-    /// Every other path below `/v1`.
-    Other,
-}
-
 /// What a translator must know of the request beside the body.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -33,14 +26,12 @@ pub struct Context {
     pub provider: &'static str,
     /// OpenAI's format and nothing more; `false` lets `content_blocks` through.
     pub strict: bool,
-    /// Whether the client asked for a usage chunk at the end of the stream.
-    pub include_usage: bool,
     /// Unix time in seconds, for `created`.
     pub created: u64,
 }
 
 /// Token counts, as OpenAI counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// All input tokens, cached ones included.
     pub prompt_tokens: u64,
@@ -62,7 +53,7 @@ impl Usage {
 }
 
 /// What the log wants to know of an answer. `None` means that the provider did not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The provider's id of the response.
     pub id: Option<String>,
@@ -86,8 +77,8 @@ impl Dialect {
     pub fn path(self, endpoint: Endpoint, provider: &str) -> Result<Option<&'static str>, Error> {
         match (self, endpoint) {
             (Self::Anthropic, Endpoint::ChatCompletions) => Ok(Some("/messages")),
-            (Self::OpenAi, Endpoint::Messages) => {
-                let message = format!("messages is not supported by {provider}");
+            (Self::OpenAi, Endpoint::Messages) | (Self::Anthropic, Endpoint::Other) => {
+                let message = format!("This endpoint is not supported by {provider}");
                 Err(Error::invalid("unsupported_endpoint", message))
             }
             _ => Ok(None),
@@ -123,16 +114,26 @@ impl Dialect {
         match self {
             Self::OpenAi => {
                 openai::observe(body, facts);
-                Ok(body.to_vec())
+                match failure::is_json(body) {
+                    true => Ok(body.to_vec()),
+                    false => Err(failure::invalid_response(body, context.provider, facts)),
+                }
             }
             Self::Anthropic => anthropic::response::translate(body, context, facts),
         }
     }
 
-    /// A translator for one streamed answer of this format.
+    /// The body of an answer with an error status (4xx, 5xx) in OpenAI's shape:
+    /// `{"error":{"message","type","param","code"},"provider"}`. Any bytes are taken.
+    pub fn error(self, status: u16, body: &[u8], context: &Context, facts: &mut Facts) -> Vec<u8> {
+        // One reader serves all: Anthropic's error object is OpenAI's without `param` and `code`.
+        failure::translate(status, body, context.provider, facts)
+    }
+
+    /// A translator for one streamed chat completion of this format.
     pub fn chat_stream(self, context: Context) -> Stream {
         match self {
-            Self::OpenAi => Stream::OpenAi(openai::Stream::default()),
+            Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
         }
     }
@@ -159,8 +160,16 @@ impl Stream {
     /// The upstream ended cleanly: appends an error event when it ended too early.
     pub fn on_end(&mut self, out: &mut Vec<u8>) {
         match self {
-            Self::OpenAi(_) => {}
+            Self::OpenAi(stream) => stream.on_end(out),
             Self::Anthropic(stream) => stream.on_end(out),
+        }
+    }
+
+    /// What was learned, when nothing more comes.
+    pub fn into_facts(self) -> Facts {
+        match self {
+            Self::OpenAi(stream) => stream.facts,
+            Self::Anthropic(stream) => stream.facts,
         }
     }
 
@@ -172,3 +181,6 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

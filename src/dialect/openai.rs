@@ -1,6 +1,6 @@
 //! OpenAI's format: nothing is translated, answers are only observed for the log.
 
-use super::{Facts, Usage};
+use super::{Facts, Usage, failure};
 use crate::stream::sse::Event;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -95,33 +95,54 @@ fn note(answer: Answer<'_>, facts: &mut Facts) {
     }
 }
 
-/// Observes a streamed answer.
-#[derive(Debug, Default)]
+/// Observes a streamed chat completion.
+#[derive(Debug)]
 pub struct Stream {
     pub(super) facts: Facts,
+    provider: &'static str,
+    /// An event had a name: no chat completion, so that no rule of its end applies.
+    named: bool,
 }
 
 impl Stream {
+    /// An observer at the start of a stream.
+    pub fn new(provider: &'static str) -> Self {
+        Self { facts: Facts::default(), provider, named: false }
+    }
+
     pub(super) fn on_event(&mut self, event: Event<'_>) {
         if event.data == b"[DONE]" {
             self.facts.complete = true;
             return;
         }
+        self.named |= !event.name.is_empty();
         // Most chunks carry a piece of text and nothing new: a search is cheaper than a parse.
         let news = self.facts.model.is_none()
-            || contains(event.data, b"\"usage\":{")
-            || contains(event.data, b"\"usage\": {")
-            || contains(event.data, b"\"finish_reason\":\"")
-            || contains(event.data, b"\"finish_reason\": \"")
-            || contains(event.data, b"\"error\"");
+            || has_value(event.data, b"\"usage\"", b'{')
+            || has_value(event.data, b"\"finish_reason\"", b'"')
+            || has_value(event.data, b"\"error\"", b'{');
         if news && let Ok(answer) = serde_json::from_slice(event.data) {
             note(answer, &mut self.facts);
         }
     }
+
+    /// Some providers send no `[DONE]`; an answer with a finish reason is complete without it.
+    pub(super) fn on_end(&mut self, out: &mut Vec<u8>) {
+        let Facts { complete, finish_reason, error_type, .. } = &mut self.facts;
+        *complete |= finish_reason.is_some() && error_type.is_none();
+        if !*complete && error_type.is_none() && !self.named {
+            failure::write_truncated(out, self.provider, &mut self.facts);
+        }
+    }
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(text, part).is_some()
+/// Whether `key` (with its quotes) is followed by a value that begins with `first`.
+fn has_value(text: &[u8], key: &[u8], first: u8) -> bool {
+    memchr::memmem::find_iter(text, key).any(|at| {
+        let rest = text.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+        rest.strip_prefix(b":")
+            .is_some_and(|value| value.trim_ascii_start().first() == Some(&first))
+    })
 }
 
 #[cfg(test)]
@@ -151,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_complete_when_it_says_so() {
-        let mut stream = Stream::default();
+        let mut stream = Stream::new("openai");
         for data in [
             r#"{"id":"c1","model":"m","choices":[{"delta":{"content":"a"},"finish_reason":null}]}"#,
             r#"{"choices":[{"delta":{"content":"b"},"finish_reason":"length"}]}"#,

@@ -43,11 +43,9 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
         "upstream_reset_before_response_started" | "upstream_reset_after_response_started" => {
             reset(details)
         }
-        "upstream_response_timeout" | "upstream_max_stream_duration_reached" => Error::provider(
-            504,
-            "upstream_timeout",
-            "The provider did not answer in time",
-        ),
+        "upstream_response_timeout" | "upstream_max_stream_duration_reached" => {
+            Error::provider(504, "upstream_timeout", "The provider did not answer in time")
+        }
         "route_not_found" | "cluster_not_found" => {
             Error::gateway("no_route", "The gateway has no route to this provider")
         }
@@ -62,11 +60,9 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
         "overload" | "upstream_overflow" => {
             Error::gateway("overloaded", "The gateway is overloaded").with_status(503)
         }
-        _ if status < 500 => Error::client(
-            status,
-            "bad_request",
-            "The gateway could not take this request",
-        ),
+        _ if status < 500 => {
+            Error::client(status, "bad_request", "The gateway could not take this request")
+        }
         _ => {
             let message = "The gateway failed to handle this request";
             Error::gateway("internal_error", message).with_status(status)
@@ -99,12 +95,7 @@ mod tests {
             ("upstream_per_try_timeout", 504, 408, "request_timeout"),
             ("response_timeout", 504, 408, "request_timeout"),
             ("no_healthy_upstream", 503, 503, "no_healthy_upstream"),
-            (
-                "dns_resolution_failure{not_found}",
-                503,
-                503,
-                "no_healthy_upstream",
-            ),
+            ("dns_resolution_failure{not_found}", 503, 503, "no_healthy_upstream"),
             (
                 "upstream_reset_before_response_started{connection_failure|delayed_connect_error:_111}",
                 503,
@@ -117,12 +108,7 @@ mod tests {
                 502,
                 "upstream_reset",
             ),
-            (
-                "upstream_reset_before_response_started{overflow}",
-                503,
-                503,
-                "overloaded",
-            ),
+            ("upstream_reset_before_response_started{overflow}", 503, 503, "overloaded"),
             ("cluster_not_found", 503, 500, "no_route"),
             ("failed_to_inject_credential", 401, 500, "no_credential"),
             ("something_new", 431, 431, "bad_request"),
@@ -136,10 +122,7 @@ mod tests {
     #[test]
     fn a_timeout_speaks_portkeys_words() {
         let error = translate("upstream_per_try_timeout", 504, 250, 0);
-        assert_eq!(
-            error.message,
-            "Request exceeded the timeout sent in the request: 250ms"
-        );
+        assert_eq!(error.message, "Request exceeded the timeout sent in the request: 250ms");
         assert_eq!(error.kind, "timeout_error");
     }
 }

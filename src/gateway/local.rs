@@ -21,20 +21,13 @@ pub fn answer(method: &str, path: &str, headers: &Headers, registry: &Registry) 
     let mut headers = Headers::default();
     headers.set("content-type", media);
     let details = "portkey:local".to_owned();
-    Some(Reply {
-        status: 200,
-        headers,
-        body,
-        details,
-    })
+    Some(Reply { status: 200, headers, body, details })
 }
 
 fn names_target(headers: &Headers) -> bool {
-    ["provider", "virtual-key", "config"].iter().any(|name| {
-        headers
-            .get(&format!("{PREFIX}{name}"))
-            .is_some_and(|value| !value.is_empty())
-    })
+    ["provider", "virtual-key", "config"]
+        .iter()
+        .any(|name| headers.get(&format!("{PREFIX}{name}")).is_some_and(|value| !value.is_empty()))
 }
 
 /// The 404 for every path that is not the API's.
@@ -57,18 +50,8 @@ fn models(registry: &Registry) -> Vec<u8> {
         owned_by: &'a str,
     }
     let listed = registry.listed();
-    let data = listed
-        .map(|(id, owned_by)| Model {
-            id,
-            object: "model",
-            created: 0,
-            owned_by,
-        })
-        .collect();
+    let data =
+        listed.map(|(id, owned_by)| Model { id, object: "model", created: 0, owned_by }).collect();
     // Plain strings and numbers always serialise.
-    serde_json::to_vec(&List {
-        object: "list",
-        data,
-    })
-    .unwrap_or_default()
+    serde_json::to_vec(&List { object: "list", data }).unwrap_or_default()
 }

@@ -92,14 +92,7 @@ impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
         let (record, state, option_index) = (Record::default(), State::Start, String::new());
-        Self {
-            registry,
-            record,
-            state,
-            option_index,
-            timeout: 0,
-            chat: false,
-        }
+        Self { registry, record, state, option_index, timeout: 0, chat: false }
     }
 
     /// The request headers.
@@ -114,10 +107,7 @@ impl Gateway {
     /// The whole request body, after [`Verdict::NeedBody`].
     pub fn on_request_body(&mut self, body: &[u8]) -> Verdict {
         let State::Body(waiting) = std::mem::replace(&mut self.state, State::Start) else {
-            return self.fail(&Error::gateway(
-                "internal_error",
-                "The body was not asked for",
-            ));
+            return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (headers, mut resolved) = *waiting;
         match self.read_body(body, &mut resolved) {
@@ -152,9 +142,7 @@ impl Gateway {
 
     /// Refuses by its headers a body that could not be understood, or not be held.
     fn check_body(&self, headers: &Headers) -> Result<(), Error> {
-        let length = headers
-            .text("content-length")
-            .and_then(|text| text.parse::<u64>().ok());
+        let length = headers.text("content-length").and_then(|text| text.parse::<u64>().ok());
         if length.is_some_and(|length| length > self.registry.max_body_bytes) {
             return Err(envoy_error::too_large(self.registry.max_body_bytes));
         }
@@ -165,22 +153,12 @@ impl Gateway {
                 .with_hint("send the body without content-encoding")
                 .with_param("content-encoding"));
         }
-        let media = headers
-            .get("content-type")
-            .map(media_type)
-            .unwrap_or_default();
-        let known = [
-            "",
-            "application/json",
-            "multipart/form-data",
-            "application/octet-stream",
-        ];
+        let media = headers.get("content-type").map(media_type).unwrap_or_default();
+        let known = ["", "application/json", "multipart/form-data", "application/octet-stream"];
         if !known.contains(&media.as_str()) && !media.starts_with("audio") {
-            return Err(
-                Error::invalid("invalid_content_type", "Invalid content type passed")
-                    .with_hint("send application/json, multipart/form-data or audio")
-                    .with_param("content-type"),
-            );
+            return Err(Error::invalid("invalid_content_type", "Invalid content type passed")
+                .with_hint("send application/json, multipart/form-data or audio")
+                .with_param("content-type"));
         }
         Ok(())
     }
@@ -199,40 +177,25 @@ impl Gateway {
         let plan = &mut resolved.plan;
         plan.body_length = Some(length);
         plan.stream = object.is_true("stream");
-        let options = object
-            .get("stream_options")
-            .and_then(|raw| Object::parse(raw.as_bytes()).ok());
-        plan.include_usage = options.is_some_and(|options| options.is_true("include_usage"));
         self.record.stream = Some(plan.stream);
         self.record.model = object.string("model");
         Ok(())
     }
 
     fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Verdict {
-        let Resolved {
-            plan,
-            option_index,
-            timeout,
-        } = resolved;
+        let Resolved { plan, option_index, timeout } = resolved;
         let proxied = plan.endpoint == Endpoint::Other || plan.endpoint == Endpoint::Models;
         headers.retain(|name| match proxied {
             true => !is_ours(name),
             false => name.starts_with(':') || KEPT.contains(&name),
         });
         headers.set("x-envoy-max-retries", plan.retry.attempts.to_string());
-        headers.set(
-            "x-envoy-upstream-rq-per-try-timeout-ms",
-            timeout.to_string(),
-        );
+        headers.set("x-envoy-upstream-rq-per-try-timeout-ms", timeout.to_string());
         self.chat = plan.endpoint == Endpoint::ChatCompletions;
         self.timeout = timeout;
         self.option_index = option_index;
         self.state = State::Forwarded;
-        Verdict::Forward(Forward {
-            headers,
-            plan: plan.encode(),
-            cluster: plan.cluster,
-        })
+        Verdict::Forward(Forward { headers, plan: plan.encode(), cluster: plan.cluster })
     }
 
     fn fail(&mut self, error: &Error) -> Verdict {
@@ -263,10 +226,7 @@ impl Gateway {
         if matches!(self.state, State::Replied) {
             return None;
         }
-        let status = headers
-            .text(":status")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(502);
+        let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
         if let Some(own) = details.strip_prefix(DETAILS) {
             let (source, code) = own.split_once(':').unwrap_or(("gateway", own));
             self.record.error_type = Some(code.to_owned());
@@ -288,10 +248,7 @@ impl Gateway {
 
     fn add_headers(&self, headers: &mut Headers, retries: u64) {
         let mut set = |name: &str, value: &str| headers.set(&format!("{PREFIX}{name}"), value);
-        set(
-            "trace-id",
-            self.record.trace_id.as_deref().unwrap_or_default(),
-        );
+        set("trace-id", self.record.trace_id.as_deref().unwrap_or_default());
         let Some(provider) = self.record.provider else {
             return;
         };
@@ -321,12 +278,7 @@ impl From<&Error> for Reply {
         let mut headers = Headers::default();
         headers.set("content-type", "application/json");
         let details = format!("{DETAILS}{}:{}", error.source.as_str(), error.code);
-        Self {
-            status: error.status,
-            headers,
-            body: error.body(),
-            details,
-        }
+        Self { status: error.status, headers, body: error.body(), details }
     }
 }
 
@@ -360,10 +312,7 @@ fn is_ours(name: &str) -> bool {
 
 /// Whether the body is JSON, which is read before anything is decided; other bodies stream through.
 fn wants_body(headers: &Headers, endpoint: Endpoint) -> bool {
-    let media = headers
-        .get("content-type")
-        .map(media_type)
-        .unwrap_or_default();
+    let media = headers.get("content-type").map(media_type).unwrap_or_default();
     match endpoint {
         Endpoint::ChatCompletions | Endpoint::Messages => true,
         _ => media == "application/json",
@@ -375,11 +324,6 @@ fn empty_body() -> Error {
 }
 
 fn trace_id(headers: &Headers) -> Option<String> {
-    let given = headers
-        .text("x-portkey-trace-id")
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
-    given
-        .or_else(|| headers.text("x-request-id"))
-        .map(str::to_owned)
+    let given = headers.text("x-portkey-trace-id").map(str::trim).filter(|text| !text.is_empty());
+    given.or_else(|| headers.text("x-request-id")).map(str::to_owned)
 }

@@ -37,16 +37,10 @@ pub fn resolve(
     let target = config(registry, &options, record)?;
     let (cluster, key) = destination(registry, &options, &target, headers, record)?;
     let upstream = registry.upstream(&cluster).ok_or_else(|| {
-        Error::gateway(
-            "no_upstream",
-            "The gateway has no upstream for this provider",
-        )
+        Error::gateway("no_upstream", "The gateway has no upstream for this provider")
     })?;
     record.provider = Some(upstream.provider.slug);
-    upstream
-        .provider
-        .dialect
-        .path(endpoint, upstream.provider.slug)?;
+    upstream.provider.dialect.path(endpoint, upstream.provider.slug)?;
     let mut plan = Plan::new(cluster, path.to_owned(), endpoint);
     plan.strict = !(options.relaxed || target.relaxed);
     plan.api_key = key.map(Secret);
@@ -54,20 +48,12 @@ pub fn resolve(
     plan.override_params = target.override_params;
     plan.retry = target.retry;
     let timeout = options.request_timeout.or(target.request_timeout);
-    let timeout = timeout
-        .or(upstream.timeout)
-        .unwrap_or(registry.request_timeout);
-    Ok(Resolved {
-        plan,
-        option_index: target.path,
-        timeout,
-    })
+    let timeout = timeout.or(upstream.timeout).unwrap_or(registry.request_timeout);
+    Ok(Resolved { plan, option_index: target.path, timeout })
 }
 
 fn metadata(json: &str) -> Option<serde_json::Value> {
-    serde_json::from_str(json)
-        .ok()
-        .filter(serde_json::Value::is_object)
+    serde_json::from_str(json).ok().filter(serde_json::Value::is_object)
 }
 
 /// The target of the request's config; without one, a target that names nothing.
@@ -77,10 +63,7 @@ fn config(
     record: &mut Record,
 ) -> Result<Target, Error> {
     let Some(config) = options.config else {
-        return Ok(Target {
-            path: "config".to_owned(),
-            ..Target::default()
-        });
+        return Ok(Target { path: "config".to_owned(), ..Target::default() });
     };
     let is_slug = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     let json = match config.bytes().all(is_slug) {
@@ -167,11 +150,9 @@ fn provider_cluster(name: &str) -> Result<String, Error> {
         Some(row) => Ok(provider::provider_cluster(row.slug)),
         None => {
             let shown: String = name.chars().take(64).collect();
-            Err(
-                Error::invalid("unknown_provider", "Invalid provider passed")
-                    .with_hint(format!("there is no provider {shown:?}"))
-                    .with_param("x-portkey-provider"),
-            )
+            Err(Error::invalid("unknown_provider", "Invalid provider passed")
+                .with_hint(format!("there is no provider {shown:?}"))
+                .with_param("x-portkey-provider"))
         }
     }
 }
@@ -207,7 +188,5 @@ fn unique_text(headers: &Headers, name: &str) -> Result<Option<String>, Error> {
         .map_err(|_| invalid("duplicate_header", "there more than once"))?
         .filter(|value| !value.is_empty());
     let text = value.map(std::str::from_utf8).transpose();
-    Ok(text
-        .map_err(|_| invalid("invalid_header", "not valid UTF-8"))?
-        .map(str::to_owned))
+    Ok(text.map_err(|_| invalid("invalid_header", "not valid UTF-8"))?.map(str::to_owned))
 }

@@ -1,0 +1,155 @@
+//! What providers answer when they fail, in OpenAI's shape. Takes any bytes: JSON of several
+//! shapes, HTML, nothing at all, invalid UTF-8.
+
+use super::Facts;
+use super::raw::{object, text, write_line};
+use crate::error::Error;
+use crate::json::write_string;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// Longest excerpt of a body that a message quotes, in characters.
+const EXCERPT: usize = 200;
+
+/// Type in the log of an error that has none of its own.
+const UNTYPED: &str = "upstream_error";
+
+/// The top level of an error body; which members are there depends on the provider.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body<'a> {
+    /// An object, or the message itself.
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    /// Without `error`, the top level is the error object.
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    param: Option<&'a RawValue>,
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+}
+
+/// A provider's error; members but the message are raw JSON.
+struct Failure<'a> {
+    message: Cow<'a, str>,
+    kind: Option<&'a RawValue>,
+    param: Option<&'a RawValue>,
+    code: Option<&'a RawValue>,
+}
+
+impl<'a> Failure<'a> {
+    fn parse(body: &'a str) -> Option<Self> {
+        let body: Body<'_> = object(body.trim_start())?;
+        let detail = match body.error {
+            None => body,
+            Some(error) => match text(error) {
+                Some(message) => {
+                    return Some(Self { message, kind: None, param: None, code: None });
+                }
+                None => object(error.get())?,
+            },
+        };
+        let message = detail.message.or(detail.detail).and_then(text)?;
+        Some(Self { message, kind: detail.kind, param: detail.param, code: detail.code })
+    }
+}
+
+/// An error body in OpenAI's shape.
+pub(super) fn translate(status: u16, body: &[u8], provider: &str, facts: &mut Facts) -> Vec<u8> {
+    facts.complete = true;
+    let mut out = Vec::with_capacity(body.len().min(4096) + 128);
+    match std::str::from_utf8(body).ok().and_then(Failure::parse) {
+        Some(failure) => write_failure(&mut out, &failure, provider, facts),
+        None => {
+            facts.error_type = Some(UNTYPED.to_owned());
+            let message = match body.trim_ascii().is_empty() {
+                true => format!("{provider} error: empty answer with status {status}"),
+                false => invalid(body, provider),
+            };
+            write(&mut out, &message, [None; 3], provider);
+        }
+    }
+    out
+}
+
+/// The error object of a stream's error event, as the data of an event.
+///
+/// `error` is the raw value of the event's `error` member.
+pub(super) fn write_event(
+    out: &mut Vec<u8>,
+    error: Option<&RawValue>,
+    provider: &str,
+    facts: &mut Facts,
+) {
+    let detail: Body<'_> = error.and_then(|raw| object(raw.get())).unwrap_or_default();
+    let message = detail.message.or(error).and_then(text).unwrap_or(Cow::Borrowed("unknown error"));
+    let failure = Failure { message, kind: detail.kind, param: detail.param, code: detail.code };
+    out.extend_from_slice(b"data: ");
+    write_failure(out, &failure, provider, facts);
+    out.extend_from_slice(b"\n\n");
+}
+
+/// The error event of a stream that ended before it was complete.
+pub(super) fn write_truncated(out: &mut Vec<u8>, provider: &str, facts: &mut Facts) {
+    facts.complete = false;
+    facts.error_type = Some(UNTYPED.to_owned());
+    let message = [provider, " error: the stream ended before the answer was complete"].concat();
+    out.extend_from_slice(b"data: ");
+    write(
+        out,
+        &message,
+        [Some("\"upstream_error\""), None, Some("\"stream_truncated\"")],
+        provider,
+    );
+    out.extend_from_slice(b"\n\n");
+}
+
+/// The gateway's answer to a body with a success status that is not what was asked for.
+pub(super) fn invalid_response(body: &[u8], provider: &str, facts: &mut Facts) -> Error {
+    let failure = std::str::from_utf8(body).ok().and_then(Failure::parse);
+    let kind = failure.and_then(|failure| failure.kind).and_then(text);
+    facts.error_type = Some(kind.map_or_else(|| "invalid_response".to_owned(), Cow::into_owned));
+    Error::provider(502, "invalid_response", invalid(body, provider))
+}
+
+/// Whether a body is JSON of any kind.
+pub(super) fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
+fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts: &mut Facts) {
+    let kind = failure.kind.and_then(text);
+    facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), Cow::into_owned));
+    let message = [provider, " error: ", &failure.message].concat();
+    let members = [failure.kind, failure.param, failure.code].map(|raw| raw.map(RawValue::get));
+    write(out, &message, members, provider);
+}
+
+/// `members` are type, param and code as raw JSON.
+fn write(out: &mut Vec<u8>, message: &str, members: [Option<&str>; 3], provider: &str) {
+    out.extend_from_slice(b"{\"error\":{\"message\":");
+    write_string(out, message);
+    for (name, raw) in ["type", "param", "code"].into_iter().zip(members) {
+        out.extend_from_slice(b",");
+        write_string(out, name);
+        out.push(b':');
+        write_line(out, raw.unwrap_or("null"));
+    }
+    out.extend_from_slice(b"},\"provider\":");
+    write_string(out, provider);
+    out.push(b'}');
+}
+
+fn invalid(body: &[u8], provider: &str) -> String {
+    let head = body.get(..EXCERPT * 4).unwrap_or(body);
+    let excerpt = String::from_utf8_lossy(head);
+    let excerpt = excerpt.trim().chars().take(EXCERPT);
+    format!("Invalid response received from {provider}: {}", excerpt.collect::<String>())
+}

@@ -1,0 +1,110 @@
+//! What the log learns from answers, of each format.
+
+use super::*;
+
+const CONTEXT: Context = Context { provider: "anthropic", strict: false, created: 1 };
+
+fn stream(dialect: Dialect, events: &[&str]) -> Facts {
+    let mut stream = dialect.chat_stream(CONTEXT);
+    let mut out = Vec::new();
+    for data in events {
+        stream.on_event(Event { name: b"", data: data.as_bytes() }, &mut out);
+    }
+    stream.on_end(&mut out);
+    stream.facts().clone()
+}
+
+fn facts(words: [Option<&str>; 4], usage: [u64; 5], complete: bool) -> Facts {
+    let [id, model, finish_reason, error_type] = words.map(|word| word.map(str::to_owned));
+    let [prompt_tokens, completion_tokens, cached_tokens, cache_creation_tokens, reasoning_tokens] =
+        usage;
+    let usage = Usage {
+        prompt_tokens,
+        completion_tokens,
+        cached_tokens,
+        cache_creation_tokens,
+        reasoning_tokens,
+    };
+    let usage = (usage != Usage::default()).then_some(usage);
+    Facts { id, model, usage, finish_reason, error_type, complete }
+}
+
+#[test]
+fn an_answer_tells_its_facts() {
+    let body = br#"{"id":"msg_1","type":"message","model":"claude","content":[],
+        "stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":5,
+        "cache_read_input_tokens":10,"cache_creation_input_tokens":20,
+        "output_tokens_details":{"thinking_tokens":4}}}"#;
+    let mut seen = Facts::default();
+    Dialect::Anthropic.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    // The reason is OpenAI's even where the client gets the provider's own.
+    let words = [Some("msg_1"), Some("claude"), Some("tool_calls"), None];
+    assert_eq!(seen, facts(words, [33, 5, 10, 20, 4], true));
+}
+
+#[test]
+fn a_bad_answer_tells_its_type() {
+    for (dialect, body, kind) in [
+        (Dialect::Anthropic, "{\"error\":{\"message\":\"m\",\"type\":\"t\"}}", "t"),
+        (Dialect::Anthropic, "{\"error\":{\"message\":\"m\"}}", "invalid_response"),
+        (Dialect::Anthropic, "{\"type\":\"message\"}", "invalid_response"),
+        (Dialect::OpenAi, "<html>", "invalid_response"),
+    ] {
+        let mut seen = Facts::default();
+        let error = dialect.chat_response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
+        assert_eq!((error.status, error.code), (502, "invalid_response"), "{body}");
+        assert_eq!(seen.error_type.as_deref(), Some(kind), "{body}");
+    }
+    for (body, kind) in
+        [("{\"error\":{\"message\":\"m\",\"type\":\"t\"}}", "t"), ("", "upstream_error")]
+    {
+        let mut seen = Facts::default();
+        Dialect::OpenAi.error(500, body.as_bytes(), &CONTEXT, &mut seen);
+        assert_eq!(seen.error_type.as_deref(), Some(kind), "{body}");
+    }
+}
+
+#[test]
+fn a_stream_tells_its_facts() {
+    let start = r#"{"type":"message_start","message":{"id":"msg_1","model":"claude",
+        "usage":{"input_tokens":3,"output_tokens":1,"cache_read_input_tokens":10}}}"#;
+    let end = r#"{"type":"message_delta","delta":{"stop_reason":"refusal"},
+        "usage":{"output_tokens":7}}"#;
+    let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#;
+    let stop = r#"{"type":"message_stop"}"#;
+    let (id, model) = (Some("msg_1"), Some("claude"));
+    let (reason, cut) = (Some("content_filter"), Some("upstream_error"));
+    for (events, words, usage, complete) in [
+        (vec![start, end, stop], [id, model, reason, None], [13, 7, 10, 0, 0], true),
+        (vec![start, end], [id, model, reason, cut], [13, 7, 10, 0, 0], false),
+        (vec![start], [id, model, None, cut], [13, 1, 10, 0, 0], false),
+        (
+            vec![start, error, stop],
+            [id, model, None, Some("overloaded_error")],
+            [13, 1, 10, 0, 0],
+            false,
+        ),
+        (vec![], [None, None, None, cut], [0; 5], false),
+    ] {
+        let expected = facts(words, usage, complete);
+        assert_eq!(stream(Dialect::Anthropic, &events), expected, "{events:?}");
+    }
+}
+
+#[test]
+fn an_openai_stream_is_complete_or_says_so() {
+    let text = r#"{"model":"m","choices":[{"delta":{"content":"x"},"finish_reason":null}]}"#;
+    let end = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let error = r#"{"error":{"message":"m","type":"server_error"}}"#;
+    for (events, error_type, complete) in [
+        (vec![text, end, "[DONE]"], None, true),
+        (vec![text, end], None, true),
+        (vec![text, "[DONE]"], None, true),
+        (vec![text], Some("upstream_error"), false),
+        (vec![text, error], Some("server_error"), false),
+    ] {
+        let facts = stream(Dialect::OpenAi, &events);
+        assert_eq!(facts.error_type.as_deref(), error_type, "{events:?}");
+        assert_eq!(facts.complete, complete, "{events:?}");
+    }
+}

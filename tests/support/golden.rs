@@ -1,0 +1,76 @@
+//! The fixtures below `tests/fixtures/<dialect>/<kind>/<case>.{in,out}.{json,sse}`, and how one
+//! is run. `README.md` beside them tells what the names mean.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test helper")]
+
+use portkey_envoy::dialect::{Context, Dialect, Facts};
+use portkey_envoy::stream::sse::{Decoder, Event};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub struct Case {
+    pub dialect: Dialect,
+    pub kind: &'static str,
+    pub name: String,
+    pub input: Vec<u8>,
+    pub output: PathBuf,
+}
+
+pub fn cases() -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut cases = Vec::new();
+    for (folder, dialect) in [("anthropic", Dialect::Anthropic), ("openai", Dialect::OpenAi)] {
+        for kind in ["request", "response", "stream", "error"] {
+            let folder = root.join(folder).join(kind);
+            let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder:?}: {e}"));
+            for path in entries.map(|entry| entry.unwrap().path()) {
+                let file = path.file_name().unwrap().to_string_lossy().into_owned();
+                let Some((name, extension)) = file.split_once(".in.") else {
+                    continue;
+                };
+                let output = path.with_file_name(format!("{name}.out.{extension}"));
+                let (name, input) = (name.to_owned(), fs::read(&path).unwrap());
+                cases.push(Case { dialect, kind, name, input, output });
+            }
+        }
+    }
+    cases.sort_by(|a, b| a.output.cmp(&b.output));
+    assert!(cases.len() > 80, "fixtures are missing");
+    cases
+}
+
+impl Case {
+    /// What the translator makes of these bytes in place of the case's own. Only streams care
+    /// where the chunks end.
+    pub fn run(&self, chunks: &[&[u8]]) -> Vec<u8> {
+        let provider = match self.dialect {
+            Dialect::Anthropic => "anthropic",
+            Dialect::OpenAi => "openai",
+        };
+        let strict = !self.name.starts_with("loose-");
+        let context = Context { provider, strict, created: 1_735_689_600 };
+        let (dialect, facts) = (self.dialect, &mut Facts::default());
+        match self.kind {
+            "request" => dialect.chat_request(&chunks.concat()),
+            "response" => dialect.chat_response(&chunks.concat(), &context, facts),
+            "error" => {
+                let status = self.name.rsplit('-').next().unwrap().parse().unwrap();
+                Ok(dialect.error(status, &chunks.concat(), &context, facts))
+            }
+            _ => Ok(self.stream(chunks, context)),
+        }
+        .unwrap_or_else(|error| error.body())
+    }
+
+    fn stream(&self, chunks: &[&[u8]], context: Context) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut stream = self.dialect.chat_stream(context);
+        let mut decoder = Decoder::default();
+        let mut on_event = |event: Event<'_>| stream.on_event(event, &mut out);
+        for chunk in chunks {
+            decoder.push(chunk, &mut on_event).unwrap();
+        }
+        decoder.finish(&mut on_event);
+        stream.on_end(&mut out);
+        out
+    }
+}
