@@ -4,10 +4,19 @@
 //! *provider* role translates once per attempt. Everything but `host` is free of I/O.
 //! `ARCHITECTURE.md` tells where a change goes.
 
+pub mod attempt;
 pub mod config;
 pub mod dialect;
+pub mod endpoint;
 pub mod error;
+pub mod gateway;
+#[cfg(target_family = "wasm")]
+mod host;
 pub mod http;
 pub mod json;
+pub mod plan;
 pub mod provider;
+pub mod record;
 pub mod stream;
+#[cfg(not(target_family = "wasm"))]
+pub mod tool;

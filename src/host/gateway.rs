@@ -19,11 +19,7 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self {
-            core: Gateway::new(registry),
-            waiting: false,
-            replied: false,
-        }
+        Self { core: Gateway::new(registry), waiting: false, replied: false }
     }
 
     fn apply(&mut self, verdict: Verdict) -> Action {
@@ -55,9 +51,7 @@ impl Stream {
         let attempts = attempts.try_into().map_or(1, u64::from_le_bytes);
         let details = String::from_utf8_lossy(&details);
         let mut map = headers(Map::ResponseHeaders)?;
-        let answer = self
-            .core
-            .on_response_headers(&details, attempts, &mut map, end_of_stream);
+        let answer = self.core.on_response_headers(&details, attempts, &mut map, end_of_stream);
         match answer {
             Some(answer) => {
                 self.replied = true;

@@ -93,10 +93,7 @@ fn declare_record() -> HostResult<()> {
 
 fn headers(map: Map) -> HostResult<Headers> {
     let bytes = abi::header_map(map)?;
-    Headers::decode(&bytes).ok_or(HostError {
-        call: "decode_header_map",
-        status: 0,
-    })
+    Headers::decode(&bytes).ok_or(HostError { call: "decode_header_map", status: 0 })
 }
 
 fn set_headers(map: Map, headers: &Headers) -> HostResult<()> {

@@ -18,18 +18,13 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self {
-            core: Attempt::new(registry),
-            waiting: false,
-        }
+        Self { core: Attempt::new(registry), waiting: false }
     }
 
     fn on_request(&mut self, end_of_stream: bool) -> HostResult<Action> {
         let plan = abi::property(property::PLAN)?;
         let map = headers(Map::RequestHeaders)?;
-        let outbound = self
-            .core
-            .on_request_headers(plan.as_deref(), map, end_of_stream);
+        let outbound = self.core.on_request_headers(plan.as_deref(), map, end_of_stream);
         self.send(outbound)
     }
 
@@ -61,9 +56,7 @@ impl Stream {
         let attempt = attempt.try_into().map_or(1, u64::from_le_bytes);
         let now = abi::now()? / 1_000_000_000;
         let mut map = headers(Map::ResponseHeaders)?;
-        let inbound = self
-            .core
-            .on_response_headers(&mut map, end_of_stream, attempt, now);
+        let inbound = self.core.on_response_headers(&mut map, end_of_stream, attempt, now);
         if inbound == Inbound::Hold {
             return Ok(Action::Pause);
         }
@@ -106,8 +99,7 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.on_request(end_of_stream)
-            .unwrap_or_else(|error| refuse(&error.to_string()))
+        self.on_request(end_of_stream).unwrap_or_else(|error| refuse(&error.to_string()))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -133,18 +125,15 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.on_response_bytes(size, end_of_stream)
-            .unwrap_or_else(|error| {
-                log::error!("the response body was not read: {error}");
-                Action::Continue
-            })
+        self.on_response_bytes(size, end_of_stream).unwrap_or_else(|error| {
+            log::error!("the response body was not read: {error}");
+            Action::Continue
+        })
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         match self.core.holds() {
-            true => self
-                .on_response_bytes(usize::MAX, true)
-                .unwrap_or(Action::Continue),
+            true => self.on_response_bytes(usize::MAX, true).unwrap_or(Action::Continue),
             false => Action::Continue,
         }
     }

@@ -86,10 +86,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "custom host",
-        headers: &[
-            b"x-portkey-provider: openai",
-            b"x-portkey-custom-host: http://127.0.0.1:1/v1",
-        ],
+        headers: &[b"x-portkey-provider: openai", b"x-portkey-custom-host: http://127.0.0.1:1/v1"],
         body: CHAT.as_bytes(),
         status: 400,
         code: "custom_host_not_allowed",
@@ -97,11 +94,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "repeated control header",
-        headers: &[
-            OAI.as_bytes(),
-            b"x-portkey-provider: openai",
-            b"x-portkey-provider: demo",
-        ],
+        headers: &[OAI.as_bytes(), b"x-portkey-provider: openai", b"x-portkey-provider: demo"],
         body: CHAT.as_bytes(),
         status: 400,
         code: "duplicate_header",
@@ -206,16 +199,10 @@ fn assert_error(name: &str, response: &Response, status: u16, code: &str) {
     let body = response.json();
     assert_eq!(body["status"], "failure", "{name}");
     assert_eq!(body["error"]["code"], code, "{name}: {body}");
-    assert!(
-        body["error"]["type"].is_string() && body["error"].get("param").is_some(),
-        "{name}"
-    );
+    assert!(body["error"]["type"].is_string() && body["error"].get("param").is_some(), "{name}");
     let (outer, inner) = (body["message"].as_str(), body["error"]["message"].as_str());
     assert!(inner.unwrap().starts_with(outer.unwrap()), "{name}: {body}");
-    assert!(
-        !response.header("x-portkey-trace-id").unwrap().is_empty(),
-        "{name}"
-    );
+    assert!(!response.header("x-portkey-trace-id").unwrap().is_empty(), "{name}");
     assert!(response.whole, "{name}");
 }
 
@@ -250,12 +237,7 @@ fn wrong_content_types_and_paths() {
     let xml = send("POST", chat, &[OAI, "content-type: application/xml"]);
     assert_error("xml", &xml, 400, "invalid_content_type");
     assert_eq!(xml.json()["message"], "Invalid content type passed");
-    for path in [
-        "/v2/chat/completions",
-        "/chat/completions",
-        "/v1",
-        "/favicon.ico",
-    ] {
+    for path in ["/v2/chat/completions", "/chat/completions", "/v1", "/favicon.ico"] {
         assert_error(path, &send("POST", path, &[OAI, JSON]), 404, "not_found");
     }
     let embeddings = send("POST", "/v1/embeddings", &[ANT, JSON]);
@@ -273,10 +255,7 @@ fn a_body_over_the_limit_is_refused_however_it_is_sent() {
     let upstream = Upstream::answering(json(200, COMPLETION));
     let yaml = virtual_keys(upstream.port, upstream.port) + "limits: {request_body: 64KiB}\n";
     let gateway = Gateway::start(&yaml);
-    let big = format!(
-        "{{\"model\":\"m\",\"messages\":[],\"x\":\"{}\"}}",
-        "x".repeat(200 << 10)
-    );
+    let big = format!("{{\"model\":\"m\",\"messages\":[],\"x\":\"{}\"}}", "x".repeat(200 << 10));
     let announced = gateway.chat(&[OAI], &big);
     assert_error("announced", &announced, 413, "payload_too_large");
     let head = format!("{POST}{JSON}\r\n{OAI}\r\ntransfer-encoding: chunked\r\n\r\n");

@@ -9,10 +9,7 @@ use std::time::Duration;
 fn error(response: &Response) -> (u16, String) {
     assert!(response.whole, "{}", response.text());
     let body = response.json();
-    let code = body["error"]["code"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let code = body["error"]["code"].as_str().unwrap_or_default().to_owned();
     (response.status, code)
 }
 
@@ -23,10 +20,7 @@ fn an_unreachable_provider() {
         for key in [OAI, ANT] {
             let response = gateway.chat(&[key], body);
             assert_eq!(error(&response), (503, "upstream_unreachable".into()));
-            assert_eq!(
-                response.header("x-portkey-last-used-option-index"),
-                Some("config")
-            );
+            assert_eq!(response.header("x-portkey-last-used-option-index"), Some("config"));
         }
     }
     for record in gateway.log(4) {
@@ -42,14 +36,8 @@ fn an_unreachable_provider() {
 fn a_provider_that_hangs_up_before_it_answers() {
     let upstream = Upstream::answering(vec![Step::Close]);
     let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
-    assert_eq!(
-        error(&gateway.chat(&[OAI], CHAT)),
-        (502, "upstream_reset".into())
-    );
-    assert_eq!(
-        error(&gateway.chat(&[ANT], CHAT)),
-        (502, "upstream_reset".into())
-    );
+    assert_eq!(error(&gateway.chat(&[OAI], CHAT)), (502, "upstream_reset".into()));
+    assert_eq!(error(&gateway.chat(&[ANT], CHAT)), (502, "upstream_reset".into()));
     gateway.assert_healthy();
 }
 
@@ -58,10 +46,7 @@ fn a_provider_that_is_too_slow() {
     let upstream = Upstream::answering(vec![Step::Sleep(Duration::from_secs(3)), Step::Close]);
     let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
     let config = "x-portkey-config: {\"virtual_key\":\"ant\",\"request_timeout\":300}";
-    for headers in [
-        [OAI, "x-portkey-request-timeout: 300"],
-        [config, "x-own: 1"],
-    ] {
+    for headers in [[OAI, "x-portkey-request-timeout: 300"], [config, "x-own: 1"]] {
         let response = gateway.chat(&headers, CHAT);
         assert_eq!(error(&response), (408, "request_timeout".into()));
         let body = response.json();
@@ -89,10 +74,7 @@ fn errors_of_a_provider_keep_their_status_and_say_whose_they_are() {
     for body in [CHAT, CHAT_STREAM] {
         let response = gateway.chat(&[OAI], body);
         assert_eq!(error(&response), (429, "rate_limit".into()));
-        assert_eq!(
-            response.json()["error"]["message"],
-            "openai error: slow down"
-        );
+        assert_eq!(response.json()["error"]["message"], "openai error: slow down");
         let response = gateway.chat(&[ANT], body);
         assert_eq!(response.status, 529);
         let body = response.json();
@@ -100,20 +82,8 @@ fn errors_of_a_provider_keep_their_status_and_say_whose_they_are() {
         assert_eq!(body["error"]["type"], "overloaded_error");
         assert_eq!(body["provider"], "anthropic");
     }
-    let types: Vec<_> = gateway
-        .log(4)
-        .iter()
-        .map(|record| record["error_type"].clone())
-        .collect();
-    assert_eq!(
-        types,
-        [
-            "requests",
-            "overloaded_error",
-            "requests",
-            "overloaded_error"
-        ]
-    );
+    let types: Vec<_> = gateway.log(4).iter().map(|record| record["error_type"].clone()).collect();
+    assert_eq!(types, ["requests", "overloaded_error", "requests", "overloaded_error"]);
     gateway.assert_healthy();
 }
 
@@ -151,10 +121,7 @@ fn retries_are_counted_and_bounded() {
     let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
     let config = "x-portkey-config: {\"virtual_key\":\"oai\",\"retry\":{\"attempts\":2}}";
     let rescued = gateway.chat(&[config], CHAT);
-    assert_eq!(
-        (rescued.status, rescued.text()),
-        (200, COMPLETION.to_owned())
-    );
+    assert_eq!((rescued.status, rescued.text()), (200, COMPLETION.to_owned()));
     assert_eq!(rescued.header("x-portkey-retry-attempt-count"), Some("1"));
     let given_up = gateway.chat(&[config], CHAT);
     assert_eq!(given_up.status, 503);
@@ -166,10 +133,7 @@ fn retries_are_counted_and_bounded() {
     for request in &requests {
         assert_eq!(request.body, CHAT.as_bytes());
         assert_eq!(request.path, "/v1/chat/completions");
-        assert_eq!(
-            request.header("authorization"),
-            Some("Bearer sk-oai-secret")
-        );
+        assert_eq!(request.header("authorization"), Some("Bearer sk-oai-secret"));
     }
     assert_eq!(gateway.log(2)[0]["attempts"], 2);
     gateway.assert_healthy();
@@ -188,9 +152,6 @@ fn a_translated_request_is_translated_anew_on_each_attempt() {
     let requests = upstream.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].headers, requests[1].headers);
-    assert_eq!(
-        (&requests[0].path, &requests[0].body),
-        (&requests[1].path, &requests[1].body)
-    );
+    assert_eq!((&requests[0].path, &requests[0].body), (&requests[1].path, &requests[1].body));
     gateway.assert_healthy();
 }

@@ -43,10 +43,7 @@ fn an_upstream_cannot_trigger_retries_or_forge_our_headers() {
     assert_eq!(response.header("x-portkey-provider"), Some("openai"));
     assert_eq!(response.header("x-custom"), Some("kept"));
     for (name, _) in &response.headers {
-        assert!(
-            !name.starts_with("x-envoy-") && name != "x-portkey-retry",
-            "{name}"
-        );
+        assert!(!name.starts_with("x-envoy-") && name != "x-portkey-retry", "{name}");
     }
     gateway.assert_healthy();
 }
@@ -121,40 +118,17 @@ fn a_caller_may_bring_its_own_key() {
             "authorization",
             "Bearer sk-1",
         ),
-        (
-            &["x-portkey-provider: openai", "authorization: sk-2"],
-            "authorization",
-            "Bearer sk-2",
-        ),
-        (
-            &[
-                "x-portkey-provider: anthropic",
-                "authorization: Bearer sk-3",
-            ],
-            "x-api-key",
-            "sk-3",
-        ),
-        (
-            &["x-portkey-provider: anthropic", "x-api-key: sk-4"],
-            "x-api-key",
-            "sk-4",
-        ),
-        (
-            &[config, "authorization: Bearer unused"],
-            "authorization",
-            "Bearer sk-config",
-        ),
+        (&["x-portkey-provider: openai", "authorization: sk-2"], "authorization", "Bearer sk-2"),
+        (&["x-portkey-provider: anthropic", "authorization: Bearer sk-3"], "x-api-key", "sk-3"),
+        (&["x-portkey-provider: anthropic", "x-api-key: sk-4"], "x-api-key", "sk-4"),
+        (&[config, "authorization: Bearer unused"], "authorization", "Bearer sk-config"),
     ];
     for (number, (headers, name, value)) in cases.iter().enumerate() {
         let response = gateway.chat(headers, CHAT);
         assert_eq!(response.status, 200, "{headers:?}: {}", response.text());
         let requests = upstream.requests();
         assert_eq!(requests[number].header(name), Some(*value), "{headers:?}");
-        let other = if *name == "x-api-key" {
-            "authorization"
-        } else {
-            "x-api-key"
-        };
+        let other = if *name == "x-api-key" { "authorization" } else { "x-api-key" };
         assert_eq!(requests[number].header(other), None, "{headers:?}");
     }
     gateway.assert_healthy();

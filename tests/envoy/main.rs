@@ -1,11 +1,6 @@
 //! The release module in a real Envoy, in front of scripted upstreams.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 #![allow(clippy::string_slice)]
 
 mod support;

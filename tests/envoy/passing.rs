@@ -18,10 +18,7 @@ fn an_openai_body_passes_byte_for_byte() {
     let request = upstream.request();
     assert_eq!(String::from_utf8(request.body.clone()).unwrap(), body);
     assert_eq!(request.path, "/v1/chat/completions");
-    assert_eq!(
-        request.header("content-length"),
-        Some(body.len().to_string().as_str())
-    );
+    assert_eq!(request.header("content-length"), Some(body.len().to_string().as_str()));
     gateway.assert_healthy();
 }
 
@@ -42,10 +39,7 @@ fn twenty_megabytes_pass() {
     let requests = upstream.requests();
     assert!(requests[0].body == body.as_bytes(), "the body was changed");
     let sent = &requests[1].json()["messages"][0]["content"];
-    assert!(
-        sent == &text || sent[0]["text"] == text,
-        "the text was changed"
-    );
+    assert!(sent == &text || sent[0]["text"] == text, "the text was changed");
     gateway.assert_healthy();
 }
 
@@ -81,16 +75,10 @@ fn params_are_filled_in_and_overridden() {
     ));
     let body = r#"{"model":"m","messages":[],"top_p":1.0}"#;
     assert_eq!(gateway.chat(&[OAI], body).status, 200);
-    assert_eq!(
-        gateway.chat(&["x-portkey-config: pc-cold"], body).status,
-        200
-    );
+    assert_eq!(gateway.chat(&["x-portkey-config: pc-cold"], body).status, 200);
     let inline = "x-portkey-config: {\"targets\":[{\"virtual_key\":\"oai\",\"override_params\":{\"model\":\"n\"}}]}";
     let response = gateway.chat(&[inline], body);
-    assert_eq!(
-        response.header("x-portkey-last-used-option-index"),
-        Some("config.targets[0]")
-    );
+    assert_eq!(response.header("x-portkey-last-used-option-index"), Some("config.targets[0]"));
     let bodies: Vec<String> = upstream
         .requests()
         .iter()
@@ -112,48 +100,26 @@ fn params_are_filled_in_and_overridden() {
 fn other_operations_pass_through() {
     let upstream = Upstream::start(|request, _| match request.path.as_str() {
         "/v1/audio/speech" => answer(200, "content-type: audio/mpeg\r\n", "\u{1}\u{2}sound"),
-        _ => json(
-            200,
-            r#"{"object":"list","data":[],"usage":{"prompt_tokens":2,"total_tokens":2}}"#,
-        ),
+        _ => {
+            json(200, r#"{"object":"list","data":[],"usage":{"prompt_tokens":2,"total_tokens":2}}"#)
+        }
     });
     let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
     let send = |method, path, headers: &[&str], body: &[u8]| {
-        client::send(
-            gateway.port,
-            method,
-            path,
-            &[&[OAI], headers].concat(),
-            body,
-        )
+        client::send(gateway.port, method, path, &[&[OAI], headers].concat(), body)
     };
     let embeddings = br#"{"model":"e","input":"x"}"#;
-    assert_eq!(
-        send("POST", "/v1/embeddings", &[JSON], embeddings).status,
-        200
-    );
+    assert_eq!(send("POST", "/v1/embeddings", &[JSON], embeddings).status, 200);
     let form = "content-type: multipart/form-data; boundary=b";
     let parts = b"--b\r\ncontent-disposition: form-data; name=\"f\"\r\n\r\n\x00\xff\r\n--b--\r\n";
-    assert_eq!(
-        send("POST", "/v1/audio/transcriptions", &[form], parts).status,
-        200
-    );
-    assert_eq!(
-        send("POST", "/v1/audio/speech", &[JSON], b"{}").text(),
-        "\u{1}\u{2}sound"
-    );
-    assert_eq!(
-        send("GET", "/v1/files?purpose=batch&limit=2", &[], b"").status,
-        200
-    );
+    assert_eq!(send("POST", "/v1/audio/transcriptions", &[form], parts).status, 200);
+    assert_eq!(send("POST", "/v1/audio/speech", &[JSON], b"{}").text(), "\u{1}\u{2}sound");
+    assert_eq!(send("GET", "/v1/files?purpose=batch&limit=2", &[], b"").status, 200);
     assert_eq!(send("DELETE", "/v1/files/f-1", &[], b"").status, 200);
     assert_eq!(send("GET", "/v1/models", &[], b"").status, 200);
     assert_eq!(send("POST", "/v1/proxy/rerank", &[JSON], b"{}").status, 200);
     let requests = upstream.requests();
-    let seen: Vec<_> = requests
-        .iter()
-        .map(|r| format!("{} {}", r.method, r.path))
-        .collect();
+    let seen: Vec<_> = requests.iter().map(|r| format!("{} {}", r.method, r.path)).collect();
     assert_eq!(
         seen,
         [
@@ -168,15 +134,8 @@ fn other_operations_pass_through() {
     );
     assert_eq!(requests[0].body, embeddings);
     assert_eq!(requests[1].body, parts);
-    assert_eq!(
-        requests[1].header("content-type"),
-        Some("multipart/form-data; boundary=b")
-    );
-    assert!(
-        requests
-            .iter()
-            .all(|r| r.header("authorization") == Some("Bearer sk-oai-secret"))
-    );
+    assert_eq!(requests[1].header("content-type"), Some("multipart/form-data; boundary=b"));
+    assert!(requests.iter().all(|r| r.header("authorization") == Some("Bearer sk-oai-secret")));
     gateway.assert_healthy();
 }
 
@@ -187,13 +146,7 @@ fn anthropics_own_api_passes_to_anthropic() {
     let body =
         br#"{"model":"claude-x","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     let headers = [ANT, JSON, "anthropic-beta: b-1"];
-    let response = client::send(
-        gateway.port,
-        "POST",
-        "/v1/messages?beta=true",
-        &headers,
-        body,
-    );
+    let response = client::send(gateway.port, "POST", "/v1/messages?beta=true", &headers, body);
     assert_eq!(response.text(), MESSAGE);
     let request = upstream.request();
     assert_eq!(
@@ -202,10 +155,7 @@ fn anthropics_own_api_passes_to_anthropic() {
     );
     assert_eq!(request.header("anthropic-beta"), Some("b-1"));
     let record = &gateway.log(1)[0];
-    assert_eq!(
-        (&record["prompt_tokens"], &record["completion_tokens"]),
-        (&5.into(), &6.into())
-    );
+    assert_eq!((&record["prompt_tokens"], &record["completion_tokens"]), (&5.into(), &6.into()));
     gateway.assert_healthy();
 }
 
@@ -216,23 +166,11 @@ fn the_demo_needs_nothing_and_what_is_configured_is_listed() {
     assert_eq!(response.json()["object"], "chat.completion");
     let streamed = CHAT.replace("\"model\"", "\"stream\":true,\"model\"");
     let response = gateway.chat(&["x-portkey-provider: demo"], &streamed);
-    assert!(
-        response.text().ends_with("data: [DONE]\n\n"),
-        "{}",
-        response.text()
-    );
+    assert!(response.text().ends_with("data: [DONE]\n\n"), "{}", response.text());
     let models = client::send(gateway.port, "GET", "/v1/models", &[], b"").json();
-    let ids: Vec<_> = models["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|m| m["id"].clone())
-        .collect();
+    let ids: Vec<_> = models["data"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
     assert_eq!(ids, ["demo", "oai"]);
     let health = client::send(gateway.port, "GET", "/health", &[], b"");
-    assert_eq!(
-        (health.status, health.text()),
-        (200, "{\"status\":\"ok\"}".to_owned())
-    );
+    assert_eq!((health.status, health.text()), (200, "{\"status\":\"ok\"}".to_owned()));
     gateway.assert_healthy();
 }

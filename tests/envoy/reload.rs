@@ -12,10 +12,7 @@ fn keys(names: &[(&str, u16)]) -> String {
             "  {name}: {{provider: openai, api_key: sk-{name}, base_url: 'http://127.0.0.1:{port}/v1'}}\n"
         )
     };
-    format!(
-        "virtual_keys:\n{}",
-        names.iter().map(line).collect::<String>()
-    )
+    format!("virtual_keys:\n{}", names.iter().map(line).collect::<String>())
 }
 
 fn rewrite(gateway: &Gateway, yaml: &str) {
@@ -49,27 +46,16 @@ fn a_good_edit_is_taken_over_without_cutting_streams_and_a_bad_one_is_not() {
 
     // The key in use moves, and another comes.
     rewrite(&gateway, &keys(&[("oai", quick.port), ("new", quick.port)]));
-    wait_for("the new key", || {
-        gateway.chat(&["x-portkey-virtual-key: new"], CHAT).status == 200
-    });
-    wait_for("the moved key", || {
-        gateway.chat(&[OAI], CHAT).text() == COMPLETION
-    });
-    assert_eq!(
-        quick.requests().last().unwrap().header("authorization"),
-        Some("Bearer sk-oai")
-    );
+    wait_for("the new key", || gateway.chat(&["x-portkey-virtual-key: new"], CHAT).status == 200);
+    wait_for("the moved key", || gateway.chat(&[OAI], CHAT).text() == COMPLETION);
+    assert_eq!(quick.requests().last().unwrap().header("authorization"), Some("Bearer sk-oai"));
 
     rewrite(&gateway, &keys(&[("oai", 0), ("b@d", quick.port)]));
-    wait_for("the refusal", || {
-        gateway.stderr().contains("virtual_keys.oai.base_url")
-    });
+    wait_for("the refusal", || gateway.stderr().contains("virtual_keys.oai.base_url"));
     assert_eq!(gateway.chat(&[OAI], CHAT).text(), COMPLETION);
 
     rewrite(&gateway, &keys(&[("oai", quick.port)]));
-    wait_for("the removal", || {
-        gateway.chat(&["x-portkey-virtual-key: new"], CHAT).status == 400
-    });
+    wait_for("the removal", || gateway.chat(&["x-portkey-virtual-key: new"], CHAT).status == 400);
 
     let response = stream.join().unwrap();
     assert!(response.whole, "the stream was cut");

@@ -34,11 +34,7 @@ fn content(response: &Response) -> String {
     let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
     let chunks = events.filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
     chunks
-        .filter_map(|chunk| {
-            chunk["choices"][0]["delta"]["content"]
-                .as_str()
-                .map(str::to_owned)
-        })
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned))
         .collect()
 }
 
@@ -56,27 +52,15 @@ fn each_chunk_arrives_as_soon_as_it_was_sent() {
         .map(|key| std::thread::spawn(move || (key, client::chat(port, &[key], CHAT_STREAM))));
     for client in clients {
         let (key, response) = client.join().unwrap();
-        assert_eq!(
-            response.header("content-type"),
-            Some("text/event-stream"),
-            "{key}"
-        );
+        assert_eq!(response.header("content-type"), Some("text/event-stream"), "{key}");
         assert_eq!(content(&response), "hello", "{key}: {}", response.text());
         assert_eq!(done(&response), 1, "{key}: {}", response.text());
         assert!(response.whole, "{key}");
         let slack = Duration::from_millis(700);
         let first = response.arrivals[0];
         assert!(first < slack, "{key}: the first chunk came after {first:?}");
-        let late = response
-            .arrivals
-            .iter()
-            .filter(|at| **at > PAUSE + slack)
-            .count();
-        assert!(
-            late > 0 && late < response.arrivals.len(),
-            "{key}: {:?}",
-            response.arrivals
-        );
+        let late = response.arrivals.iter().filter(|at| **at > PAUSE + slack).count();
+        assert!(late > 0 && late < response.arrivals.len(), "{key}: {:?}", response.arrivals);
     }
     gateway.assert_healthy();
 }
@@ -97,11 +81,7 @@ fn a_pass_through_stream_keeps_its_bytes() {
 #[test]
 fn a_stream_that_is_cut_is_never_whole() {
     for (key, parts) in [(OAI, &OPENAI), (ANT, &ANTHROPIC)] {
-        let steps = [
-            paced(&parts[..2], Duration::from_millis(50)),
-            vec![Step::Close],
-        ]
-        .concat();
+        let steps = [paced(&parts[..2], Duration::from_millis(50)), vec![Step::Close]].concat();
         let upstream = Upstream::answering(steps);
         let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
         let response = gateway.chat(&[key], CHAT_STREAM);
@@ -135,11 +115,7 @@ fn a_stream_that_ends_too_early_ends_in_an_error() {
 #[test]
 fn a_client_that_leaves_is_logged_with_what_was_used() {
     let start = ANTHROPIC[0];
-    let steps = vec![
-        sse_head(),
-        chunk(start),
-        Step::Sleep(Duration::from_secs(5)),
-    ];
+    let steps = vec![sse_head(), chunk(start), Step::Sleep(Duration::from_secs(5))];
     let upstream = Upstream::answering(steps);
     let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
     let request = format!(

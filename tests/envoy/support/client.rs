@@ -19,10 +19,7 @@ pub struct Response {
 
 impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {
@@ -51,22 +48,14 @@ pub fn send(port: u16, method: &str, path: &str, headers: &[&str], body: &[u8]) 
 /// Sends a JSON body to the chat completions endpoint.
 pub fn chat(port: u16, headers: &[&str], body: &str) -> Response {
     let headers = [&["content-type: application/json"], headers].concat();
-    send(
-        port,
-        "POST",
-        "/v1/chat/completions",
-        &headers,
-        body.as_bytes(),
-    )
+    send(port, "POST", "/v1/chat/completions", &headers, body.as_bytes())
 }
 
 /// Sends bytes as they are.
 pub fn send_raw(port: u16, request: &[u8]) -> Response {
     let started = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gateway listens");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     // A gateway may answer and close before it has read everything.
     let _ = stream.write_all(request);
     read_response(&mut BufReader::new(stream), started)
@@ -75,20 +64,11 @@ pub fn send_raw(port: u16, request: &[u8]) -> Response {
 fn read_response(reader: &mut BufReader<TcpStream>, started: Instant) -> Response {
     let mut line = String::new();
     reader.read_line(&mut line).expect("a status line");
-    let status = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|word| word.parse().ok());
+    let status = line.split_whitespace().nth(1).and_then(|word| word.parse().ok());
     let status = status.unwrap_or_else(|| panic!("no status line: {line:?}"));
     let headers = read_headers(reader).expect("response headers");
     let (body, arrivals, whole) = (Vec::new(), Vec::new(), false);
-    let mut response = Response {
-        status,
-        headers,
-        body,
-        arrivals,
-        whole,
-    };
+    let mut response = Response { status, headers, body, arrivals, whole };
     match response.header("content-length").map(str::to_owned) {
         Some(length) => {
             let length: u64 = length.parse().unwrap();
@@ -103,9 +83,7 @@ fn read_response(reader: &mut BufReader<TcpStream>, started: Instant) -> Respons
 fn read_chunks(reader: &mut BufReader<TcpStream>, started: Instant, response: &mut Response) {
     loop {
         // The last chunk is recognised before it is consumed.
-        let last = reader
-            .fill_buf()
-            .is_ok_and(|bytes| bytes.starts_with(b"0\r\n"));
+        let last = reader.fill_buf().is_ok_and(|bytes| bytes.starts_with(b"0\r\n"));
         match read_chunk(reader) {
             Some(chunk) => {
                 response.arrivals.push(started.elapsed());

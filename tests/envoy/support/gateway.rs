@@ -35,12 +35,7 @@ impl Gateway {
             .stderr(std::fs::File::create(dir.path().join("stderr")).unwrap())
             .spawn()
             .expect("the native tool starts");
-        let mut gateway = Self {
-            port,
-            admin,
-            dir,
-            child,
-        };
+        let mut gateway = Self { port, admin, dir, child };
         gateway.wait_until_ready();
         gateway
     }
@@ -100,9 +95,7 @@ impl Gateway {
             let text = std::fs::read_to_string(self.dir.path().join("access.jsonl"));
             let text = text.unwrap_or_default();
             // The readiness probe is logged, too.
-            let records = text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok());
+            let records = text.lines().filter_map(|line| serde_json::from_str(line).ok());
             let records: Vec<serde_json::Value> = records
                 .filter(|record: &serde_json::Value| {
                     record["response_code_details"] != "portkey:local"
@@ -112,10 +105,7 @@ impl Gateway {
                 assert_eq!(records.len(), lines, "lines in the access log");
                 return records;
             }
-            assert!(
-                Instant::now() < deadline,
-                "the access log has only:\n{text}"
-            );
+            assert!(Instant::now() < deadline, "the access log has only:\n{text}");
             thread::sleep(Duration::from_millis(50));
         }
     }
@@ -123,9 +113,7 @@ impl Gateway {
     /// Asserts that no VM has crashed and no request is stuck.
     pub fn assert_healthy(&self) {
         for (name, value) in self.stats("wasm") {
-            let bad = ["vm_reload", "crash", "fail_stream"]
-                .iter()
-                .any(|part| name.contains(part));
+            let bad = ["vm_reload", "crash", "fail_stream"].iter().any(|part| name.contains(part));
             assert!(!bad || value == 0, "{name}: {value}\n{}", self.stderr());
         }
     }
@@ -133,10 +121,7 @@ impl Gateway {
     /// Sends a signal to the tool and waits for it to end.
     pub fn stop(&mut self, signal: i32) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();
-        Command::new("kill")
-            .args([&format!("-{signal}"), &pid])
-            .status()
-            .unwrap();
+        Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
         self.child.wait().unwrap()
     }
 }
@@ -150,22 +135,14 @@ impl Drop for Gateway {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The Envoy binary that the tests run.
 pub fn envoy(root: &Path) -> PathBuf {
     let path =
         std::env::var_os("ENVOY").map_or_else(|| root.join(".venv/bin/envoy"), PathBuf::from);
-    assert!(
-        path.exists(),
-        "{} is missing: run `make setup`",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run `make setup`", path.display());
     path
 }
 
@@ -174,10 +151,6 @@ pub fn module(root: &Path) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let path = target.join("wasm32-wasip1/release/portkey_envoy.wasm");
-    assert!(
-        path.exists(),
-        "{} is missing: run `make wasm`",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run `make wasm`", path.display());
     path
 }

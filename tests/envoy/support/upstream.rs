@@ -20,10 +20,7 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> serde_json::Value {
@@ -69,12 +66,7 @@ impl Upstream {
                 thread::spawn(move || serve(connection.unwrap(), &seen, &*script));
             }
         });
-        Self {
-            port,
-            requests,
-            stopping,
-            thread: Some(thread),
-        }
+        Self { port, requests, stopping, thread: Some(thread) }
     }
 
     /// A server that answers every request alike.
@@ -164,12 +156,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut words = line.split_whitespace();
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let headers = read_headers(reader)?;
-    let mut request = Request {
-        method,
-        path,
-        headers,
-        body: Vec::new(),
-    };
+    let mut request = Request { method, path, headers, body: Vec::new() };
     if request.header("transfer-encoding").is_some() {
         while let Some(chunk) = read_chunk(reader) {
             request.body.extend(chunk);
@@ -185,10 +172,7 @@ pub fn read_headers(reader: &mut impl BufRead) -> Option<Vec<(String, String)>> 
     let mut headers = Vec::new();
     loop {
         let mut line = Vec::new();
-        reader
-            .read_until(b'\n', &mut line)
-            .ok()
-            .filter(|size| *size > 0)?;
+        reader.read_until(b'\n', &mut line).ok().filter(|size| *size > 0)?;
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
         if line.is_empty() {
             return Some(headers);

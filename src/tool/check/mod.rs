@@ -1,0 +1,259 @@
+//! gateway.yaml from raw to valid. All problems are found in one go, each with its path.
+
+mod saved;
+mod secret;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::value::RawValue;
+
+use super::field::{Field, Fields, Problems, suggest};
+use super::model::{Gateway, Limits, Log, Overrides, VirtualKey};
+use super::yaml::Node;
+use crate::provider::{self, PROVIDERS, Provider};
+
+/// The variables of the environment by name.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Why there is no valid configuration.
+#[derive(Debug)]
+pub struct Rejected {
+    /// One line per problem, each with the path of the field.
+    pub problems: Vec<String>,
+    /// Files that `file:` secrets name: a change of one of them may be the cure.
+    pub secret_files: Vec<PathBuf>,
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Every problem that was found.
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Gateway, Rejected> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => check(&text, environment),
+        Err(error) => Err(Rejected {
+            problems: vec![format!("{} cannot be read: {error}", path.display())],
+            secret_files: Vec::new(),
+        }),
+    }
+}
+
+/// Checks the text of a file. Relative paths in it start at the working directory.
+///
+/// # Errors
+/// Every problem that was found.
+pub fn check(text: &str, environment: Environment<'_>) -> Result<Gateway, Rejected> {
+    let node = Node::parse(text).map_err(|error| Rejected {
+        problems: vec![error.to_string()],
+        secret_files: Vec::new(),
+    })?;
+    let mut checker = Checker { environment, problems: Problems::default(), files: Vec::new() };
+    let gateway = checker.gateway(&Field::root(&node));
+    let (problems, secret_files) = (checker.problems.into_lines(), checker.files);
+    match problems.is_empty() {
+        true => Ok(Gateway { secret_files, ..gateway }),
+        false => Err(Rejected { problems, secret_files }),
+    }
+}
+
+/// Checks fields; what is wrong is noted and replaced by its default, so that checking goes on.
+struct Checker<'e> {
+    environment: Environment<'e>,
+    problems: Problems,
+    /// Files that secrets came from.
+    files: Vec<PathBuf>,
+}
+
+const KEYS: [&str; 8] =
+    ["listen", "admin", "concurrency", "providers", "virtual_keys", "configs", "logs", "limits"];
+
+impl Checker<'_> {
+    fn gateway(&mut self, root: &Field<'_>) -> Gateway {
+        let fields = Fields::open(root, &KEYS, &mut self.problems);
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let listen = self.address(fields.get("listen"), 8787);
+        let admin = self.address(fields.get("admin"), 9901);
+        if !admin.ip().is_loopback() {
+            let message = "must be a loopback address: whoever reaches it controls the gateway";
+            self.problems.add("admin", message);
+        }
+        if listen == admin {
+            self.problems.add("admin", "must differ from listen");
+        }
+        let keys = fields.get("virtual_keys").map(|field| field.entries(&mut self.problems));
+        let keys = keys.unwrap_or_default();
+        let slugs: Vec<&str> = keys.iter().map(|(slug, _)| *slug).collect();
+        Gateway {
+            listen,
+            admin,
+            concurrency: self
+                .number(fields.get("concurrency"), 1..=1024)
+                .map_or_else(cores, |count| usize::try_from(count).unwrap_or(1)),
+            providers: fields.get("providers").map(|f| self.providers(f)).unwrap_or_default(),
+            virtual_keys: self.virtual_keys(&keys),
+            configs: fields.get("configs").map(|f| self.configs(f, &slugs)).unwrap_or_default(),
+            logs: match fields.get("logs") {
+                Some(field) => self.logs(field),
+                None => self.log_file("portkey-access.jsonl").into_iter().collect(),
+            },
+            limits: fields.get("limits").map(|f| self.limits(f)).unwrap_or_default(),
+            secret_files: Vec::new(),
+        }
+    }
+
+    fn providers(&mut self, field: &Field<'_>) -> BTreeMap<&'static str, Overrides> {
+        let mut providers = BTreeMap::new();
+        for (slug, entry) in field.entries(&mut self.problems) {
+            let row = self.provider(&entry.path, slug);
+            let known = ["base_url", "timeout", "headers"];
+            let fields = Fields::open(&entry, &known, &mut self.problems);
+            let overrides = self.overrides(&fields);
+            if let Some(row) = row {
+                providers.insert(row.slug, overrides);
+            }
+        }
+        providers
+    }
+
+    fn virtual_keys(&mut self, entries: &[(&str, Field<'_>)]) -> BTreeMap<String, VirtualKey> {
+        let mut keys = BTreeMap::new();
+        for (slug, entry) in entries {
+            self.slug(&entry.path, slug);
+            if let Some(key) = self.virtual_key(entry) {
+                keys.insert((*slug).to_owned(), key);
+            }
+        }
+        keys
+    }
+
+    fn virtual_key(&mut self, entry: &Field<'_>) -> Option<VirtualKey> {
+        let known = ["provider", "api_key", "base_url", "timeout", "headers", "default_params"];
+        let fields = Fields::open(entry, &known, &mut self.problems);
+        let overrides = self.overrides(&fields);
+        let default_params = fields.get("default_params").and_then(|field| self.object(field));
+        let api_key = fields.get("api_key");
+        let secret = api_key.and_then(|field| self.secret(field));
+        let Some(provider) = fields.get("provider") else {
+            self.problems.add(&entry.path, "needs a provider");
+            return None;
+        };
+        let slug = provider.text(&mut self.problems)?;
+        let provider = self.provider(&provider.path, slug)?;
+        match (provider.auth.header().is_some(), api_key) {
+            (true, None) => self.problems.add(&entry.path, "needs an api_key"),
+            (false, Some(field)) => {
+                self.problems.add(&field.path, format_args!("{slug} takes no key"));
+            }
+            _ => {}
+        }
+        Some(VirtualKey { provider, api_key: secret, overrides, default_params })
+    }
+
+    fn overrides(&mut self, fields: &Fields<'_>) -> Overrides {
+        Overrides {
+            base_url: fields.get("base_url").and_then(|field| self.url(field)),
+            timeout: self.milliseconds(fields.get("timeout")),
+            headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
+        }
+    }
+
+    /// The row of a provider that a field names.
+    fn provider(&mut self, path: &str, slug: &str) -> Option<&'static Provider> {
+        let row = provider::find(slug);
+        if row.is_none() {
+            let hint = suggest(slug, PROVIDERS.iter().map(|row| row.slug));
+            self.problems.add(path, format_args!("unknown provider {slug:?}{hint}"));
+        }
+        row
+    }
+
+    fn logs(&mut self, field: &Field<'_>) -> Vec<Log> {
+        let items = field.items(&mut self.problems).unwrap_or_default();
+        items.iter().filter_map(|item| self.log(item)).collect()
+    }
+
+    fn log(&mut self, item: &Field<'_>) -> Option<Log> {
+        let fields = Fields::open(item, &["type", "path"], &mut self.problems);
+        let Some(kind) = fields.get("type") else {
+            self.problems.add(&item.path, "needs a type: file or stdout");
+            return None;
+        };
+        match (kind.text(&mut self.problems)?, fields.get("path")) {
+            ("file", Some(path)) => {
+                let text = path.text(&mut self.problems)?;
+                self.log_file(text)
+            }
+            ("file", None) => {
+                self.problems.add(&item.path, "needs a path");
+                None
+            }
+            ("stdout", Some(path)) => {
+                self.problems.add(&path.path, "only a log of type file has a path");
+                None
+            }
+            ("stdout", None) => Some(Log::Stdout),
+            (other, _) => {
+                let hint = suggest(other, ["file", "stdout"].into_iter());
+                let message = format_args!("unknown type {other:?}{hint}");
+                self.problems.add(&kind.path, message);
+                None
+            }
+        }
+    }
+
+    fn log_file(&mut self, path: &str) -> Option<Log> {
+        match std::path::absolute(path) {
+            Ok(path) => Some(Log::File(path)),
+            Err(error) => {
+                self.problems.add("logs", format_args!("{path:?}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn limits(&mut self, field: &Field<'_>) -> Limits {
+        let known = ["request_body", "request_timeout", "idle_timeout", "connect_timeout"];
+        let fields = Fields::open(field, &known, &mut self.problems);
+        let usual = Limits::default();
+        let mut time = |name, default| self.milliseconds(fields.get(name)).unwrap_or(default);
+        Limits {
+            request_timeout: time("request_timeout", usual.request_timeout),
+            idle_timeout: time("idle_timeout", usual.idle_timeout),
+            connect_timeout: time("connect_timeout", usual.connect_timeout),
+            request_body: self.size(fields.get("request_body")).unwrap_or(usual.request_body),
+        }
+    }
+
+    fn address(&mut self, field: Option<&Field<'_>>, default_port: u16) -> SocketAddr {
+        let default = SocketAddr::from(([127, 0, 0, 1], default_port));
+        let Some(field) = field else { return default };
+        let Some(text) = field.text(&mut self.problems) else {
+            return default;
+        };
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.port() > 0 => return address,
+            _ => {
+                let message = format_args!("must be an IP address and a port, such as {default}");
+                self.problems.add(&field.path, message);
+            }
+        }
+        default
+    }
+
+    /// A mapping as raw JSON.
+    fn object(&mut self, field: &Field<'_>) -> Option<Box<RawValue>> {
+        match field.node {
+            Node::Map(_) => serde_json::value::to_raw_value(field.node).ok(),
+            other => {
+                field.mismatch("a mapping", other, &mut self.problems);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

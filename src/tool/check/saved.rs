@@ -1,0 +1,85 @@
+//! Saved configs: that what they name exists, and that the module can read them.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::Checker;
+use crate::config::object;
+use crate::tool::field::{Field, suggest};
+
+impl Checker<'_> {
+    pub(super) fn configs(
+        &mut self,
+        field: &Field<'_>,
+        keys: &[&str],
+    ) -> BTreeMap<String, Box<RawValue>> {
+        let mut configs = BTreeMap::new();
+        for (slug, entry) in field.entries(&mut self.problems) {
+            self.slug(&entry.path, slug);
+            if let Some(json) = self.object(&entry) {
+                let before = self.problems.count();
+                self.references(&entry, keys);
+                if self.problems.count() == before {
+                    self.config(&entry.path, json.get());
+                }
+                configs.insert(slug.to_owned(), json);
+            }
+        }
+        configs
+    }
+
+    /// Reads a config as the module does, which would refuse it on every request.
+    fn config(&mut self, path: &str, json: &str) {
+        let Err(error) = object::parse(json) else { return };
+        let field = error.param.as_deref().unwrap_or("config");
+        let text = error.hint.as_deref().unwrap_or(&error.message);
+        let reason = text.strip_prefix(field).and_then(|rest| rest.strip_prefix(": "));
+        let path = format!("{path}{}", field.strip_prefix("config").unwrap_or_default());
+        self.problems.add(&path, reason.unwrap_or(text));
+    }
+
+    /// Checks one object of a config: the root or a target.
+    fn references(&mut self, object: &Field<'_>, keys: &[&str]) {
+        for (key, entry) in object.entries(&mut self.problems) {
+            match key {
+                "virtual_key" => {
+                    if let Some(slug) = entry.text(&mut self.problems) {
+                        self.key_reference(&entry.path, slug, keys);
+                    }
+                }
+                "provider" => {
+                    if let Some(name) = entry.text(&mut self.problems) {
+                        self.provider_reference(&entry.path, name, keys);
+                    }
+                }
+                "targets" => {
+                    for target in entry.items(&mut self.problems).unwrap_or_default() {
+                        self.references(&target, keys);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A provider's slug, or `@slug` or `@slug/model`: a virtual key.
+    fn provider_reference(&mut self, path: &str, name: &str, keys: &[&str]) {
+        match name.strip_prefix('@') {
+            Some(rest) => {
+                let slug = rest.split('/').next().unwrap_or(rest);
+                self.key_reference(path, slug, keys);
+            }
+            None => {
+                self.provider(path, name);
+            }
+        }
+    }
+
+    fn key_reference(&mut self, path: &str, slug: &str, keys: &[&str]) {
+        if !keys.contains(&slug) {
+            let hint = suggest(slug, keys.iter().copied());
+            self.problems.add(path, format_args!("unknown virtual key {slug:?}{hint}"));
+        }
+    }
+}

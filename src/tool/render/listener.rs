@@ -1,0 +1,78 @@
+//! The listener that clients connect to.
+
+use serde_json::{Value, json};
+
+use super::{Places, access_log, duration, extension, plugin, route, source};
+use crate::config::settings::Role;
+use crate::gateway::RETRY_HEADER;
+use crate::tool::model::Gateway;
+
+const NAME: &str = "portkey";
+/// A config object may travel in a header.
+const MAX_HEADERS_KIB: u32 = 256;
+
+/// The listener.
+pub(super) fn listener(gateway: &Gateway, places: &Places) -> Value {
+    let (host, port) = (gateway.listen.ip().to_string(), gateway.listen.port());
+    json!({
+        "name": NAME,
+        "address": super::socket_address(&host, port),
+        "filter_chains": [{ "filters": [connection_manager(manager(gateway, places))] }],
+    })
+}
+
+/// The network filter that speaks HTTP.
+pub(super) fn connection_manager(config: Value) -> Value {
+    extension(
+        "envoy.filters.network.http_connection_manager",
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        config,
+    )
+}
+
+/// The HTTP filter that ends each chain.
+pub(super) fn router() -> Value {
+    extension(
+        "envoy.filters.http.router",
+        "envoy.extensions.filters.http.router.v3.Router",
+        json!({ "suppress_envoy_headers": true }),
+    )
+}
+
+fn manager(gateway: &Gateway, places: &Places) -> Value {
+    json!({
+        "stat_prefix": NAME,
+        "codec_type": "AUTO",
+        "use_remote_address": true,
+        "server_header_transformation": "PASS_THROUGH",
+        // `:scheme` follows the provider's connection, not the client's.
+        "scheme_header_transformation": { "match_upstream": true },
+        "early_header_mutation_extensions": [strip_private_headers()],
+        "max_request_headers_kb": MAX_HEADERS_KIB,
+        "stream_idle_timeout": duration(gateway.limits.idle_timeout),
+        "request_headers_timeout": "10s",
+        "normalize_path": true,
+        "merge_slashes": false,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+        "rds": {
+            "route_config_name": route::NAME,
+            "config_source": source(&places.directory, super::ROUTES),
+        },
+        "http_filters": [plugin::filter(Role::Gateway, places), router()],
+        "access_log": access_log::loggers(&gateway.logs),
+    })
+}
+
+/// Clients must not steer what only the module may.
+fn strip_private_headers() -> Value {
+    extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        json!({
+            "mutations": [
+                { "remove_on_match": { "key_matcher": { "prefix": "x-envoy-" } } },
+                { "remove": RETRY_HEADER },
+            ],
+        }),
+    )
+}

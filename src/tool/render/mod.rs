@@ -1,0 +1,111 @@
+//! The Envoy configuration of a gateway, as JSON values. Key order is fixed, so the same
+//! gateway.yaml gives the same bytes.
+
+mod access_log;
+mod bootstrap;
+mod cluster;
+mod internal;
+mod listener;
+mod plugin;
+mod route;
+mod secret;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::model::Gateway;
+use super::upstream::{self, Upstream};
+use crate::config::settings::Role;
+
+/// What the configuration refers to; all paths are absolute, as Envoy resolves relative ones
+/// from its working directory.
+#[derive(Debug)]
+pub struct Places {
+    /// The directory of the rendered files.
+    pub directory: PathBuf,
+    /// The module.
+    pub wasm: PathBuf,
+    /// The certificates that providers' certificates are checked against, in PEM.
+    pub trusted_ca: PathBuf,
+}
+
+/// A rendered file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Relative to the directory.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Name of the file that Envoy is started with.
+pub const BOOTSTRAP: &str = "bootstrap.json";
+/// Directory of the files that hold one credential each.
+pub const SECRETS: &str = "secrets";
+
+const CLUSTERS: &str = "clusters.json";
+const ROUTES: &str = "routes.json";
+
+/// Every file of a gateway, in the order in which a running Envoy must get them: what is referred
+/// to comes before what refers to it.
+pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
+    let upstreams = upstream::list(gateway);
+    let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+    let mut files: Vec<File> = credentials.map(secret::sds).collect();
+    files.extend([
+        file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
+        file(ROUTES, route::resource(gateway, &upstreams)),
+        plugin_file(Role::Provider, gateway, &upstreams, places),
+        plugin_file(Role::Gateway, gateway, &upstreams, places),
+        file(BOOTSTRAP, bootstrap::config(gateway, places)),
+    ]);
+    files
+}
+
+fn plugin_file(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> File {
+    file(plugin::file_name(role), plugin::resource(role, gateway, upstreams, places))
+}
+
+fn file(path: impl Into<String>, value: Value) -> File {
+    File { path: path.into(), text: format!("{value:#}\n") }
+}
+
+/// A discovery response with these resources.
+fn discovery(resources: Vec<Value>) -> Value {
+    json!({ "resources": resources })
+}
+
+/// A file of the directory as the source of a resource.
+fn source(directory: &Path, path: &str) -> Value {
+    json!({
+        "path_config_source": { "path": directory.join(path) },
+        "resource_api_version": "V3",
+    })
+}
+
+/// A message with its type, as `google.protobuf.Any` has it.
+fn any(name: &str, mut message: Value) -> Value {
+    if let Some(fields) = message.as_object_mut() {
+        fields.insert("@type".to_owned(), format!("type.googleapis.com/{name}").into());
+    }
+    message
+}
+
+/// A named extension and its configuration.
+fn extension(name: &str, message_type: &str, message: Value) -> Value {
+    json!({ "name": name, "typed_config": any(message_type, message) })
+}
+
+/// A protobuf duration.
+fn duration(milliseconds: u64) -> String {
+    match milliseconds % 1000 {
+        0 => format!("{}s", milliseconds / 1000),
+        rest => format!("{}.{rest:03}s", milliseconds / 1000),
+    }
+}
+
+/// A socket address.
+fn socket_address(host: &str, port: u16) -> Value {
+    json!({ "socket_address": { "address": host, "port_value": port } })
+}

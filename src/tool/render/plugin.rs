@@ -1,0 +1,90 @@
+//! ECDS resources: the module in each of its two roles.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Places, any, discovery, source};
+use crate::config::settings::{Role, Settings, VERSION};
+use crate::provider::virtual_key_cluster;
+use crate::tool::model::Gateway;
+use crate::tool::upstream::Upstream;
+
+const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
+
+/// Name of the filter, of its resource and of its root context.
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Gateway => "portkey.gateway",
+        Role::Provider => "portkey.provider",
+    }
+}
+
+/// File of the resource below the directory.
+pub(super) fn file_name(role: Role) -> &'static str {
+    match role {
+        Role::Gateway => "gateway.json",
+        Role::Provider => "provider.json",
+    }
+}
+
+/// The HTTP filter that waits for the resource.
+pub(super) fn filter(role: Role, places: &Places) -> Value {
+    json!({
+        "name": name(role),
+        "config_discovery": {
+            "config_source": source(&places.directory, file_name(role)),
+            "type_urls": [format!("type.googleapis.com/{WASM}")],
+        },
+    })
+}
+
+/// The discovery response with the plugin of that role.
+pub(super) fn resource(
+    role: Role,
+    gateway: &Gateway,
+    upstreams: &[Upstream<'_>],
+    places: &Places,
+) -> Value {
+    let settings = settings(role, gateway, upstreams);
+    // A map with text keys and raw JSON always serialises.
+    let settings = serde_json::to_string(&settings).unwrap_or_default();
+    let config = json!({
+        "name": name(role),
+        "root_id": name(role),
+        // The same for both roles, so that they share one VM per worker.
+        "vm_config": {
+            "vm_id": "portkey",
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": { "local": { "filename": places.wasm } },
+        },
+        "configuration": any("google.protobuf.StringValue", json!({ "value": settings })),
+        // After a panic the next request gets a new VM; every other policy answers 503 for ever.
+        "failure_policy": "FAIL_RELOAD",
+        "reload_config": { "backoff": { "base_interval": "0.1s", "max_interval": "1s" } },
+        // Headers are held while the body is read, instead of stopping the whole stream.
+        "allow_on_headers_stop_iteration": true,
+    });
+    discovery(vec![any(
+        "envoy.config.core.v3.TypedExtensionConfig",
+        json!({ "name": name(role), "typed_config": any(WASM, json!({ "config": config })) }),
+    )])
+}
+
+fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settings {
+    let upstreams = upstreams.iter().map(|one| (one.cluster.clone(), one.settings.clone()));
+    let keys = gateway.virtual_keys.keys().map(|slug| (slug.clone(), virtual_key_cluster(slug)));
+    Settings {
+        version: VERSION,
+        role,
+        max_body_bytes: gateway.limits.request_body,
+        request_timeout: gateway.limits.request_timeout,
+        upstreams: upstreams.collect(),
+        virtual_keys: keys.collect(),
+        configs: match role {
+            Role::Gateway => gateway.configs.clone(),
+            // The gateway role has put what matters of them into the plan.
+            Role::Provider => BTreeMap::new(),
+        },
+    }
+}
