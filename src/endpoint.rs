@@ -21,8 +21,7 @@ impl Endpoint {
     pub fn of(method: &str, path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v1/")?;
         let is = |name: &str| {
-            rest.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            rest.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         Some(match method {
             "POST" if rest == "chat/completions" => Self::ChatCompletions,
@@ -50,18 +49,10 @@ mod tests {
     #[test]
     fn method_and_path_name_the_operation() {
         for (method, path, endpoint) in [
-            (
-                "POST",
-                "/v1/chat/completions",
-                Some(Endpoint::ChatCompletions),
-            ),
+            ("POST", "/v1/chat/completions", Some(Endpoint::ChatCompletions)),
             ("GET", "/v1/chat/completions", Some(Endpoint::Other)),
             ("POST", "/v1/messages", Some(Endpoint::Messages)),
-            (
-                "POST",
-                "/v1/messages/count_tokens",
-                Some(Endpoint::Messages),
-            ),
+            ("POST", "/v1/messages/count_tokens", Some(Endpoint::Messages)),
             ("POST", "/v1/messagesx", Some(Endpoint::Other)),
             ("GET", "/v1/models", Some(Endpoint::Models)),
             ("GET", "/v1/models/gpt-4o", Some(Endpoint::Models)),

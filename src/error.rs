@@ -74,15 +74,7 @@ impl Error {
         message: String,
         source: Source,
     ) -> Self {
-        Self {
-            status,
-            kind,
-            code,
-            message,
-            hint: None,
-            param: None,
-            source,
-        }
+        Self { status, kind, code, message, hint: None, param: None, source }
     }
 
     /// Another status than the kind's own.
@@ -114,21 +106,14 @@ impl Error {
             message: &'a str,
             error: Detail<'a>,
         }
-        let full = self
-            .hint
-            .as_ref()
-            .map(|hint| format!("{}: {hint}", self.message));
+        let full = self.hint.as_ref().map(|hint| format!("{}: {hint}", self.message));
         let error = Detail {
             message: full.as_deref().unwrap_or(&self.message),
             kind: Some(self.kind),
             param: self.param.as_deref(),
             code: Some(self.code),
         };
-        let body = Body {
-            status: "failure",
-            message: &self.message,
-            error,
-        };
+        let body = Body { status: "failure", message: &self.message, error };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }

@@ -16,16 +16,12 @@ impl Headers {
 
     /// The first value of `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_slice())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
     /// The first value of `name` as text; `None` when absent or not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The only value of `name`.
@@ -113,9 +109,7 @@ impl Headers {
 
     /// Name and value of each header, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_slice()))
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
     }
 }
 
@@ -128,9 +122,7 @@ pub fn media_type(value: &[u8]) -> String {
 
 /// Whether `value` may stand in an HTTP header: no control characters but tab.
 pub fn is_header_value(value: &[u8]) -> bool {
-    value
-        .iter()
-        .all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
+    value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
 #[cfg(test)]
@@ -165,10 +157,7 @@ mod tests {
 
     #[test]
     fn media_types_lose_parameters_and_case() {
-        assert_eq!(
-            media_type(b"Application/JSON; charset=utf-8"),
-            "application/json"
-        );
+        assert_eq!(media_type(b"Application/JSON; charset=utf-8"), "application/json");
         assert_eq!(media_type(b""), "");
     }
 

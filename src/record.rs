@@ -77,13 +77,8 @@ impl Record {
         out.text("request_model", self.model.as_deref());
         out.flag("stream", self.stream);
         let own_error = self.error_type.as_deref();
-        out.text(
-            "error_type",
-            own_error.or(facts.and_then(|facts| facts.error_type.as_deref())),
-        );
-        let blamed = facts
-            .filter(|facts| facts.error_type.is_some())
-            .map(|_| "provider");
+        out.text("error_type", own_error.or(facts.and_then(|facts| facts.error_type.as_deref())));
+        let blamed = facts.filter(|facts| facts.error_type.is_some()).map(|_| "provider");
         out.text("error_source", self.error_source.as_deref().or(blamed));
         if let Some(facts) = facts {
             out.facts(facts);
@@ -208,16 +203,10 @@ mod tests {
     fn read_struct(mut bytes: &[u8]) -> Value {
         let mut members = serde_json::Map::new();
         while !bytes.is_empty() {
-            let (1, entry) = read_field(&mut bytes) else {
-                panic!("not an entry")
-            };
+            let (1, entry) = read_field(&mut bytes) else { panic!("not an entry") };
             let mut entry = entry.as_slice();
-            let (1, name) = read_field(&mut entry) else {
-                panic!("no key")
-            };
-            let (2, value) = read_field(&mut entry) else {
-                panic!("no value")
-            };
+            let (1, name) = read_field(&mut entry) else { panic!("no key") };
+            let (2, value) = read_field(&mut entry) else { panic!("no value") };
             members.insert(String::from_utf8(name).unwrap(), read_value(&value));
         }
         Value::Object(members)
@@ -284,11 +273,7 @@ mod tests {
             error_type: None,
             error_source: None,
         };
-        let usage = Usage {
-            prompt_tokens: 3,
-            completion_tokens: 4,
-            ..Usage::default()
-        };
+        let usage = Usage { prompt_tokens: 3, completion_tokens: 4, ..Usage::default() };
         let facts = Facts {
             id: Some("c1".into()),
             model: Some("gpt-2".into()),
@@ -303,12 +288,7 @@ mod tests {
         assert_eq!(read["stream"], true);
         assert_eq!(read["error_type"], "rate_limit");
         assert_eq!(read["error_source"], "provider");
-        let mut names: Vec<&str> = read
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut names: Vec<&str> = read.as_object().unwrap().keys().map(String::as_str).collect();
         let mut fields = FIELDS.to_vec();
         names.sort_unstable();
         fields.sort_unstable();
@@ -318,17 +298,8 @@ mod tests {
     #[test]
     fn what_is_unknown_is_absent() {
         assert_eq!(Record::default().encode(None), b"");
-        let mine = Record {
-            error_type: Some("no_route".into()),
-            ..Record::default()
-        };
-        let facts = Facts {
-            error_type: Some("other".into()),
-            ..Facts::default()
-        };
-        assert_eq!(
-            read_struct(&mine.encode(Some(&facts)))["error_type"],
-            "no_route"
-        );
+        let mine = Record { error_type: Some("no_route".into()), ..Record::default() };
+        let facts = Facts { error_type: Some("other".into()), ..Facts::default() };
+        assert_eq!(read_struct(&mine.encode(Some(&facts)))["error_type"], "no_route");
     }
 }

@@ -10,10 +10,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.anthropic.com/v1",
         dialect: Dialect::Anthropic,
         auth: Auth::Header("x-api-key"),
-        headers: &[
-            ("anthropic-beta", "messages-2023-12-15"),
-            ("anthropic-version", "2023-06-01"),
-        ],
+        headers: &[("anthropic-beta", "messages-2023-12-15"), ("anthropic-version", "2023-06-01")],
         client_headers: &["anthropic-beta", "anthropic-version"],
     },
     Provider {

@@ -168,8 +168,12 @@ mod tests {
     fn events_are_the_same_wherever_the_stream_is_cut() {
         let stream = "\u{feff}event: a\r\ndata: {\"x\":\"\u{e9}\"}\r\n\r\n: ping\n\ndata:1\rdata:  2\r\r\
                       id: 7\ndata\n\nevent: only\n\ndata: last";
-        let expected =
-            [event("a", "{\"x\":\"\u{e9}\"}"), event("", "1\n 2"), event("", ""), event("", "last")];
+        let expected = [
+            event("a", "{\"x\":\"\u{e9}\"}"),
+            event("", "1\n 2"),
+            event("", ""),
+            event("", "last"),
+        ];
         let bytes = stream.as_bytes();
         assert_eq!(decode(&[bytes]), expected);
         for cut in 0..=bytes.len() {
