@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod config;
+pub mod contract;
 pub mod dialect;
 pub mod endpoint;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod json;
 pub mod plan;
 pub mod provider;
 pub mod record;
+pub mod report;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod tool;

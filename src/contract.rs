@@ -1,0 +1,44 @@
+//! Names that the module and the rendered Envoy configuration must agree on.
+
+/// Properties that the roles write; in filter state each has the prefix `wasm.`.
+pub mod property {
+    /// The encoded [`crate::plan::Plan`], written by the gateway role.
+    pub const PLAN: &str = "portkey.plan";
+    /// Name of what the route sends the request to: a cluster, or a weighted config.
+    pub const CLUSTER: &str = "portkey.cluster";
+    /// What the provider role found out, attempt by attempt: [`crate::report::Report`] as JSON.
+    pub const REPORT: &str = "portkey.report";
+    /// The log record for Envoy's access loggers; see [`crate::record`].
+    pub const RECORD: &str = "portkey.log";
+}
+
+/// Private headers. Clients and upstreams cannot set them: the listener drops them from requests,
+/// the provider role from answers.
+pub mod header {
+    /// On an answer: Envoy's router tries again.
+    pub const RETRY: &str = "x-portkey-retry";
+    /// On an answer, beside [`RETRY`]: whole seconds to wait before.
+    pub const RETRY_AFTER: &str = "x-portkey-retry-after";
+    /// On a request to [`super::cluster::HOP`]: the cluster behind it.
+    pub const CLUSTER: &str = "x-portkey-cluster";
+    /// On a request to [`super::cluster::CUSTOM`]: `http` or `https`.
+    pub const SCHEME: &str = "x-portkey-scheme";
+    /// On an answer that an internal listener made itself: Envoy's response flags.
+    pub const LOCAL: &str = "x-portkey-local";
+}
+
+/// Clusters that are no provider's.
+pub mod cluster {
+    /// An internal listener that relays to the cluster named by a header, with a limit of its own
+    /// until the response headers: Envoy knows one such limit a request, not one a target.
+    pub const HOP: &str = "portkey.hop";
+    /// An internal listener that answers 503: where a request goes that must not be tried again.
+    pub const STOP: &str = "portkey.stop";
+    /// An internal listener that resolves the host of the request, if gateway.yaml allows it.
+    pub const CUSTOM: &str = "portkey.custom";
+}
+
+/// Value of [`property::CLUSTER`] for a saved config that Envoy itself splits by weight.
+pub fn weighted_config(slug: &str) -> String {
+    format!("config.{slug}")
+}

@@ -1,0 +1,35 @@
+//! What the provider role found out, for the next attempt and for the gateway role.
+
+use crate::dialect::Facts;
+use serde::{Deserialize, Serialize};
+
+/// One request as seen from its attempts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The attempts so far, in order.
+    pub attempts: Vec<Attempt>,
+    /// Where the next attempt goes, if one was asked for.
+    pub next: Option<Position>,
+    /// What is known of the last attempt's answer.
+    pub facts: Facts,
+}
+
+/// A place in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Index of the target.
+    pub target: usize,
+    /// Attempts at this target, this one included.
+    pub tries: u32,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Where it went.
+    pub at: Position,
+    /// The provider's status, or the one that stands for its failure.
+    pub status: u16,
+    /// Milliseconds until that was known.
+    pub ms: u64,
+}
