@@ -40,6 +40,8 @@ pub struct Error {
     pub hint: Option<String>,
     /// The request field at fault, if one is.
     pub param: Option<String>,
+    /// All that is wrong, as Portkey lists it: `path: targets,0,weight, message: ...`.
+    pub errors: Vec<String>,
     /// Whose fault it is.
     pub source: Source,
 }
@@ -74,7 +76,7 @@ impl Error {
         message: String,
         source: Source,
     ) -> Self {
-        Self { status, kind, code, message, hint: None, param: None, source }
+        Self { status, kind, code, message, hint: None, param: None, errors: Vec::new(), source }
     }
 
     /// Another status than the kind's own.
@@ -104,6 +106,8 @@ impl Error {
         struct Body<'a> {
             status: &'static str,
             message: &'a str,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            errors: &'a [String],
             error: Detail<'a>,
         }
         let full = self.hint.as_ref().map(|hint| format!("{}: {hint}", self.message));
@@ -113,7 +117,8 @@ impl Error {
             param: self.param.as_deref(),
             code: Some(self.code),
         };
-        let body = Body { status: "failure", message: &self.message, error };
+        let (message, errors) = (self.message.as_str(), self.errors.as_slice());
+        let body = Body { status: "failure", message, errors, error };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }

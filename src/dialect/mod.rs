@@ -173,6 +173,14 @@ impl Stream {
         }
     }
 
+    /// Whether anything of an answer has come: text, a tool call, reasoning, a finish reason.
+    pub fn has_content(&self) -> bool {
+        match self {
+            Self::OpenAi(stream) => stream.content,
+            Self::Anthropic(stream) => stream.content,
+        }
+    }
+
     /// What is known so far.
     pub fn facts(&self) -> &Facts {
         match self {

@@ -69,6 +69,7 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
         timeout: overrides.and_then(|overrides| overrides.timeout),
         headers: overrides.map(|overrides| overrides.headers.clone()).unwrap_or_default(),
         injects_credential: false,
+        relayed: !named && url.scheme == Scheme::Https,
         default_params: None,
         listed: named || url.scheme == Scheme::Envoy,
     };
@@ -99,6 +100,7 @@ fn of_virtual_key<'a>(
         timeout: key.overrides.timeout.or(inherited.timeout),
         headers,
         injects_credential: credential.is_some(),
+        relayed: false,
         default_params: key.default_params.clone(),
         listed: true,
     };

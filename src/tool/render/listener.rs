@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Places, access_log, duration, extension, plugin, route, source};
 use crate::config::settings::Role;
-use crate::gateway::RETRY_HEADER;
+use crate::contract::header;
 use crate::tool::model::Gateway;
 
 const NAME: &str = "portkey";
@@ -71,7 +71,7 @@ fn strip_private_headers() -> Value {
         json!({
             "mutations": [
                 { "remove_on_match": { "key_matcher": { "prefix": "x-envoy-" } } },
-                { "remove": RETRY_HEADER },
+                { "remove": header::RETRY },
             ],
         }),
     )

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{any, discovery, duration, extension};
-use crate::gateway::{RETRY_HEADER, property};
+use crate::contract::{header, property};
 use crate::tool::model::Gateway;
 use crate::tool::upstream::Upstream;
 
@@ -68,7 +68,7 @@ fn specifier(upstreams: &[Upstream<'_>]) -> Value {
 fn retry_policy() -> Value {
     json!({
         "retry_on": "retriable-headers,reset,connect-failure",
-        "retriable_headers": [{ "name": RETRY_HEADER, "present_match": true }],
+        "retriable_headers": [{ "name": header::RETRY, "present_match": true }],
         "num_retries": 0,
         "refresh_cluster_on_retry": true,
         "retry_back_off": { "base_interval": "0.025s", "max_interval": "0.25s" },
