@@ -1,7 +1,7 @@
 //! The answer of an attempt: translated, or only observed for the log.
 
 use super::Inbound;
-use crate::dialect::{Context, Dialect, Facts, Stream, openai};
+use crate::dialect::{Context, Dialect, Facts, Stream};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
@@ -62,7 +62,8 @@ impl Answer {
         let mode = match media.as_str() {
             "text/event-stream" if success && translates => Mode::TranslateStream(events()),
             "text/event-stream" if success => Mode::ObserveStream(events()),
-            _ if translates || (chat && !success) => {
+            // What calls itself something else than JSON may yet be a chat completion, or a page.
+            other if translates || (chat && !(success && other == "application/json")) => {
                 Mode::Translate { headers: headers.clone(), status }
             }
             "application/json" => Mode::Observe(Vec::new()),
@@ -117,7 +118,7 @@ impl Answer {
                     seen.extend_from_slice(bytes);
                 }
                 if end_of_stream {
-                    openai::observe(seen, &mut self.facts);
+                    self.dialect.observe(seen, &mut self.facts);
                 }
                 Inbound::Pass
             }

@@ -8,7 +8,7 @@ use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::dialect::Facts;
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, Source};
 use crate::http::{Headers, media_type};
 use crate::json::Object;
 use crate::record::Record;
@@ -260,8 +260,14 @@ impl Gateway {
         }
     }
 
-    /// The log record, at the very end. `facts` is the value of [`property::FACTS`].
-    pub fn record(&self, facts: Option<&[u8]>) -> Vec<u8> {
+    /// The log record, at the very end. `facts` is the value of [`property::FACTS`], `details` is
+    /// Envoy's `response_code_details`.
+    pub fn record(&mut self, facts: Option<&[u8]>, details: &str) -> Vec<u8> {
+        // The headers were out already, so that the status does not tell.
+        if details.starts_with("upstream_reset_after_response_started") {
+            self.record.error_type = Some("upstream_reset".to_owned());
+            self.record.error_source = Some(Source::Provider.as_str().to_owned());
+        }
         let facts: Option<Facts> = facts.and_then(|json| serde_json::from_slice(json).ok());
         self.record.encode(facts.as_ref())
     }

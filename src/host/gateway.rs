@@ -112,7 +112,9 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         let written = abi::property(property::FACTS).and_then(|facts| {
-            abi::set_property(record::PROPERTY, &self.core.record(facts.as_deref()))
+            let details = abi::property("response\0code_details")?.unwrap_or_default();
+            let details = String::from_utf8_lossy(&details);
+            abi::set_property(record::PROPERTY, &self.core.record(facts.as_deref(), &details))
         });
         if let Err(error) = written {
             log::error!("the log record was not written: {error}");
