@@ -3,7 +3,7 @@
 
 use super::{Inbound, outcome};
 use crate::decide::Outcome;
-use crate::dialect::{Context, Dialect, Facts, Stream, openai};
+use crate::dialect::{Context, Dialect, Facts, Stream};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
@@ -96,7 +96,13 @@ impl Answer {
                     false => Mode::Stream(events),
                 }
             }
-            _ if self.translates || (self.chat && (!success || self.on)) => Mode::Whole,
+            // What calls itself something else than JSON may yet be a chat completion, or a page.
+            other
+                if self.translates
+                    || (self.chat && (self.on || !success || other != "application/json")) =>
+            {
+                Mode::Whole
+            }
             "application/json" => Mode::Observe(Vec::new()),
             _ => Mode::Pass,
         }
@@ -175,7 +181,7 @@ impl Answer {
                     seen.extend_from_slice(bytes);
                 }
                 if end_of_stream {
-                    openai::observe(seen, &mut self.facts);
+                    self.dialect.observe(seen, &mut self.facts);
                 }
                 Progress::Open(Inbound::Pass)
             }

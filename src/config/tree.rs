@@ -120,6 +120,11 @@ pub fn read(json: &str, known: &dyn Known) -> Result<Node, Problems> {
     }
 }
 
+/// The virtual key of what follows an `@`: a slug, or a slug, a slash and a model.
+pub fn slug_of(rest: &str) -> &str {
+    rest.split_once('/').map_or(rest, |(slug, _)| slug)
+}
+
 /// What is wrong with a caller's config, as an answer.
 pub fn error(problems: &[Problem]) -> Error {
     let Some(first) = problems.first() else {
@@ -313,7 +318,7 @@ impl Builder<'_> {
         target.api_key = reader.string("api_key", &mut self.problems);
         match reader.string("provider", &mut self.problems) {
             Some(name) => match (name.strip_prefix('@'), provider::find(&name)) {
-                (Some(slug), _) => target.virtual_key = Some(slug.to_owned()),
+                (Some(rest), _) => target.virtual_key = Some(slug_of(rest).to_owned()),
                 (None, Some(row)) => target.provider = Some(row.slug),
                 (None, None) => {
                     let reason = format!("Invalid 'provider' value: there is no provider {name:?}");

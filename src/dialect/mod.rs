@@ -101,6 +101,15 @@ impl Dialect {
         }
     }
 
+    /// Reads the facts of a JSON answer of this format that passes as it is. What cannot be read is
+    /// left out.
+    pub fn observe(self, body: &[u8], facts: &mut Facts) {
+        openai::observe(body, facts);
+        if self == Self::Anthropic {
+            anthropic::response::observe(body, facts);
+        }
+    }
+
     /// A successful answer of this format as a chat completion; the facts are filled in.
     ///
     /// # Errors

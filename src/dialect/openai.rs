@@ -20,6 +20,9 @@ struct Answer<'a> {
     usage: Option<RawUsage>,
     #[serde(borrow)]
     error: Option<RawError<'a>>,
+    /// In an event of the Responses API: the answer so far.
+    #[serde(borrow)]
+    response: Option<Box<Answer<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -44,7 +47,9 @@ struct RawUsage {
     // The names of the Responses API.
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    #[serde(alias = "input_tokens_details")]
     prompt_tokens_details: Option<Details>,
+    #[serde(alias = "output_tokens_details")]
     completion_tokens_details: Option<Details>,
 }
 
@@ -78,7 +83,10 @@ pub fn observe(body: &[u8], facts: &mut Facts) {
 }
 
 fn note(answer: Answer<'_>, facts: &mut Facts) {
-    let Answer { id, model, choices, usage, error } = answer;
+    let Answer { id, model, choices, usage, error, response } = answer;
+    if let Some(response) = response {
+        note(*response, facts);
+    }
     if facts.id.is_none() {
         facts.id = id.map(Cow::into_owned);
     }

@@ -11,7 +11,7 @@ mod target_error;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, Source};
 use crate::http::Headers;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -142,11 +142,16 @@ impl Gateway {
     }
 
     /// The log record, at the very end. `report` is the value of
-    /// [`crate::contract::property::REPORT`].
-    pub fn record(&mut self, report: Option<&[u8]>) -> Vec<u8> {
+    /// [`crate::contract::property::REPORT`], `details` is Envoy's `response_code_details`.
+    pub fn record(&mut self, report: Option<&[u8]>, details: &str) -> Vec<u8> {
         let report = report.and_then(Report::decode);
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
+        }
+        // The headers were out already, so that the status does not tell.
+        if details.starts_with("upstream_reset_after_response_started") {
+            self.record.error_type = Some("upstream_reset".to_owned());
+            self.record.error_source = Some(Source::Provider.as_str().to_owned());
         }
         self.record.encode(report.as_ref())
     }

@@ -248,7 +248,7 @@ impl Resolver<'_> {
             return Ok((provider::provider_cluster(slug), target.api_key.clone()));
         }
         if let Some(slug) = options.provider.and_then(|name| name.strip_prefix('@')) {
-            return Ok((self.virtual_key(slug)?, None));
+            return Ok((self.virtual_key(tree::slug_of(slug))?, None));
         }
         if let Some(slug) = options.virtual_key {
             return Ok((self.virtual_key(slug)?, None));

@@ -114,7 +114,10 @@ impl HttpContext for Stream {
 
     fn on_log(&mut self) {
         let written = abi::property(property::REPORT).and_then(|report| {
-            abi::set_property(record::PROPERTY, &self.core.record(report.as_deref()))
+            let details = abi::property("response\0code_details")?.unwrap_or_default();
+            let details = String::from_utf8_lossy(&details);
+            let record = self.core.record(report.as_deref(), &details);
+            abi::set_property(record::PROPERTY, &record)
         });
         if let Err(error) = written {
             log::error!("the log record was not written: {error}");

@@ -10,6 +10,7 @@ mod failure;
 mod forgery;
 mod passing;
 mod reload;
+mod routing;
 mod streaming;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.

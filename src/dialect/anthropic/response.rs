@@ -1,7 +1,7 @@
 //! A Messages answer as a chat completion.
 
 use super::super::raw::{array, inside, object, text, write_comma, write_line, write_number};
-use super::super::{Context, Facts, failure};
+use super::super::{Context, Facts, Usage, failure};
 use super::usage::{self, Counts};
 use crate::error::Error;
 use crate::json::write_string;
@@ -58,6 +58,30 @@ pub fn translate(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Ve
     let Some((message, content)) = parsed else {
         return Err(failure::invalid_response(body, context.provider, facts));
     };
+    let (usage, stop_reason, finish_reason) = note(&message, facts);
+
+    let mut out = Vec::with_capacity(body.len() + 512);
+    write_head(&mut out, message.id, message.model, context, "chat.completion");
+    out.extend_from_slice(b"\"message\":");
+    write_message(&mut out, &content, context.strict);
+    out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
+    write_string(&mut out, if context.strict { finish_reason } else { &stop_reason });
+    out.extend_from_slice(b"}]");
+    usage::write(&mut out, &usage);
+    out.push(b'}');
+    Ok(out)
+}
+
+/// Reads the facts of a message that passes as it is; leaves them alone when it is none.
+pub(in crate::dialect) fn observe(body: &[u8], facts: &mut Facts) {
+    let text = std::str::from_utf8(body).ok();
+    if let Some((message, _)) = text.and_then(|text| parse(text.trim_start())) {
+        note(&message, facts);
+    }
+}
+
+/// Notes the facts; returns the usage, Anthropic's stop reason and OpenAI's finish reason.
+fn note<'a>(message: &Message<'a>, facts: &mut Facts) -> (Usage, Cow<'a, str>, &'static str) {
     let mut counts = Counts::default();
     if let Some(raw) = message.usage {
         counts.update(raw);
@@ -70,17 +94,7 @@ pub fn translate(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Ve
     facts.model = message.model.and_then(text).map(Cow::into_owned);
     facts.finish_reason = Some(finish_reason.to_owned());
     facts.usage = message.usage.map(|_| usage);
-
-    let mut out = Vec::with_capacity(body.len() + 512);
-    write_head(&mut out, message.id, message.model, context, "chat.completion");
-    out.extend_from_slice(b"\"message\":");
-    write_message(&mut out, &content, context.strict);
-    out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
-    write_string(&mut out, if context.strict { finish_reason } else { &stop_reason });
-    out.extend_from_slice(b"}]");
-    usage::write(&mut out, &usage);
-    out.push(b'}');
-    Ok(out)
+    (usage, stop_reason, finish_reason)
 }
 
 fn parse(body: &str) -> Option<(Message<'_>, Content<'_>)> {
