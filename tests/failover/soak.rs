@@ -1,0 +1,1 @@
+//! Many clients, providers that fail at random.
