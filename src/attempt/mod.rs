@@ -194,8 +194,8 @@ impl Attempt {
         if let Some(pause) = cooling(outcome, upstream) {
             self.news.cooling = Some((target.cluster.clone(), pause));
         }
-        // Whether there is anywhere to go if the rest of the answer turns out bad.
-        let on = decide::next(&plan, self.at, Outcome::of(502), &|_| false).is_some();
+        // Whether there may be anywhere to go if the rest of the answer turns out bad.
+        let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
         let dialect = upstream.provider.dialect;
         let mut answer = Answer::new(dialect, &plan, target, context, outcome, on);
         let progress = answer.on_headers(headers, failure, end_of_stream);
