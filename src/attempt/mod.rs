@@ -148,8 +148,9 @@ impl Attempt {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (plan, mut headers) = *waiting;
-        let made = place(&self.registry, &plan, self.at)
-            .and_then(|(target, upstream)| outbound::make_body(&plan, target, upstream, body));
+        let made = place(&self.registry, &plan, self.at).and_then(|(target, upstream)| {
+            outbound::make_body(&plan, target, upstream, body, &mut headers)
+        });
         match made {
             Ok(body) => {
                 headers.remove("transfer-encoding");
