@@ -357,3 +357,6 @@ fn place<'a>(
         .zip(upstream)
         .ok_or_else(|| Error::gateway("no_upstream", "The plan names an unknown cluster"))
 }
+
+#[cfg(test)]
+mod tests;
