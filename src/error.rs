@@ -37,9 +37,9 @@ pub struct Error {
     /// What went wrong, in Portkey's words where it has some; never holds a secret.
     pub message: String,
     /// What to change; follows the message in OpenAI's `error.message`.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The request field at fault, if one is.
-    pub param: Option<String>,
+    pub param: Option<Box<str>>,
     /// All that is wrong, as Portkey lists it: `path: targets,0,weight, message: ...`.
     pub errors: Vec<String>,
     /// Whose fault it is.
@@ -89,14 +89,14 @@ impl Error {
     /// Names the request field at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(param.into().into());
         self
     }
 
     /// Says what to change.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 

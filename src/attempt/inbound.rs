@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
 use crate::plan::{Hold, Plan, Target};
-use crate::stream::sse::Decoder;
+use crate::stream::sse::{Decoder, Event};
 
 /// Most bytes of a body that are kept to observe it, when it is not held anyway.
 const MAX_OBSERVED: usize = 4 << 20;
@@ -68,7 +68,7 @@ impl Answer {
         on: bool,
     ) -> Self {
         let hold = match target.hold {
-            Hold::FirstContent if !on => Hold::None,
+            Hold::FirstContent if !on && target.first_token_timeout.is_none() => Hold::None,
             hold => hold,
         };
         Self {
@@ -223,11 +223,11 @@ impl Answer {
         events.feed(bytes, end_of_stream, out);
         let (facts, content) = (events.stream.facts(), events.stream.has_content());
         let complete = facts.complete;
-        if let Some(kind) = facts.error_type.clone() {
-            let status = outcome::status_of(&kind);
-            let message = format!("{}'s stream is an error: {kind}", self.context.provider);
+        if let Some(kind) = &facts.error_type {
+            let status = outcome::status_of(kind);
+            let event = events.error.take().unwrap_or_default();
             self.finish();
-            return self.give_up(&Error::provider(status, "stream_error", message));
+            return self.fail_with(status, &event);
         }
         let enough = match self.hold {
             Hold::Complete => complete && end_of_stream,
@@ -276,9 +276,7 @@ impl Answer {
         let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
         let status = self.outcome.status;
         if !(200..300).contains(&status) {
-            let body = self.dialect.error(status, body, context, facts);
-            self.outcome.refusal = outcome::refusal(&body);
-            return self.json(status, body);
+            return self.fail_with(status, body);
         }
         if encoded {
             let message = format!("{} answered with a compressed body", context.provider);
@@ -293,6 +291,14 @@ impl Answer {
                 self.json(status, body)
             }
         }
+    }
+
+    /// The provider failed, with this body or event of its own format.
+    fn fail_with(&mut self, status: u16, body: &[u8]) -> Progress {
+        let body = self.dialect.error(status, body, &self.context, &mut self.facts);
+        self.outcome.status = status;
+        self.outcome.refusal = outcome::refusal(&body);
+        self.json(status, body)
     }
 
     /// The attempt failed with this error.
@@ -324,20 +330,28 @@ struct Events {
     stream: Stream,
     /// An event was too long to be understood: what follows cannot be, either.
     broken: bool,
+    /// The first event that was an error.
+    error: Option<Vec<u8>>,
 }
 
 impl Events {
     fn new(stream: Stream) -> Box<Self> {
-        Box::new(Self { decoder: Decoder::default(), stream, broken: false })
+        Box::new(Self { decoder: Decoder::default(), stream, broken: false, error: None })
     }
 
     fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self { decoder, stream, broken } = self;
+        let Self { decoder, stream, broken, error } = self;
+        let mut on_event = |event: Event<'_>| {
+            stream.on_event(event, out);
+            if error.is_none() && stream.facts().error_type.is_some() {
+                *error = Some(event.data.to_vec());
+            }
+        };
         if !*broken {
-            *broken = decoder.push(bytes, &mut |event| stream.on_event(event, out)).is_err();
+            *broken = decoder.push(bytes, &mut on_event).is_err();
         }
         if end_of_stream && !*broken {
-            decoder.finish(&mut |event| stream.on_event(event, out));
+            decoder.finish(&mut on_event);
         }
     }
 

@@ -148,8 +148,9 @@ impl Attempt {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (plan, mut headers) = *waiting;
-        let made = place(&self.registry, &plan, self.at)
-            .and_then(|(target, upstream)| outbound::make_body(&plan, target, upstream, body));
+        let made = place(&self.registry, &plan, self.at).and_then(|(target, upstream)| {
+            outbound::make_body(&plan, target, upstream, body, &mut headers)
+        });
         match made {
             Ok(body) => {
                 headers.remove("transfer-encoding");
@@ -194,8 +195,8 @@ impl Attempt {
         if let Some(pause) = cooling(outcome, upstream) {
             self.news.cooling = Some((target.cluster.clone(), pause));
         }
-        // Whether there is anywhere to go if the rest of the answer turns out bad.
-        let on = decide::next(&plan, self.at, Outcome::of(502), &|_| false).is_some();
+        // Whether there may be anywhere to go if the rest of the answer turns out bad.
+        let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
         let dialect = upstream.provider.dialect;
         let mut answer = Answer::new(dialect, &plan, target, context, outcome, on);
         let progress = answer.on_headers(headers, failure, end_of_stream);
@@ -356,3 +357,6 @@ fn place<'a>(
         .zip(upstream)
         .ok_or_else(|| Error::gateway("no_upstream", "The plan names an unknown cluster"))
 }
+
+#[cfg(test)]
+mod tests;

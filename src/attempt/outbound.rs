@@ -42,7 +42,7 @@ pub fn rewrite_headers(
         !DROPPED.contains(&name)
             && ![PREFIX, "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix))
     });
-    headers.set(":path", path(plan, upstream, &place)?);
+    headers.set(":path", [place.base_path.as_str(), path_below(&plan.path)].concat());
     headers.set(":authority", place.authority.as_str());
     for (name, value) in row.headers {
         headers.set(name, *value);
@@ -117,20 +117,13 @@ pub fn drop_forged(headers: &mut Headers) {
     headers.retain(|name| !name.starts_with(PREFIX) && !name.starts_with("x-envoy-"));
 }
 
-/// The provider's path: its base path, then the operation's own or the client's below `/v1`.
-fn path(plan: &Plan, upstream: &Upstream, place: &Place) -> Result<String, Error> {
-    let row = upstream.provider;
-    let below = match row.dialect.path(plan.endpoint, row.slug)? {
-        Some(own) => own,
-        None => {
-            let below = plan.path.strip_prefix("/v1").unwrap_or(&plan.path);
-            match below.strip_prefix("/proxy") {
-                Some(rest) if rest.starts_with('/') => rest,
-                _ => below,
-            }
-        }
-    };
-    Ok([place.base_path.as_str(), below].concat())
+/// The client's path below `/v1`, or below Portkey's `/v1/proxy`.
+fn path_below(path: &str) -> &str {
+    let below = path.strip_prefix("/v1").unwrap_or(path);
+    match below.strip_prefix("/proxy") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => below,
+    }
 }
 
 /// Whether this provider gets another body than the client sent.
@@ -139,7 +132,7 @@ pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
     upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
 }
 
-/// The body for this provider.
+/// The body for this provider; sets the path that goes with it.
 ///
 /// # Errors
 /// It cannot be put in the provider's format.
@@ -148,14 +141,18 @@ pub fn make_body(
     target: &Target,
     upstream: &Upstream,
     body: &[u8],
+    headers: &mut Headers,
 ) -> Result<Vec<u8>, Error> {
     let edited = edit(target, upstream, body)?;
     let body = edited.as_deref().unwrap_or(body);
     let dialect = upstream.provider.dialect;
-    match dialect.translates(plan.endpoint) {
-        true => dialect.chat_request(body),
-        false => Ok(body.to_vec()),
+    if !dialect.translates(plan.endpoint) {
+        return Ok(body.to_vec());
     }
+    let outgoing = dialect.chat_request(body)?;
+    let place = Place::of(target, upstream)?;
+    headers.set(":path", [place.base_path.as_str(), &outgoing.path].concat());
+    Ok(outgoing.body)
 }
 
 fn edits(target: &Target, upstream: &Upstream) -> bool {

@@ -3,13 +3,17 @@
 //! `$and` and ignores what stands beside them.
 
 use super::reader::{Problems, note};
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
 /// Queries within queries, at most.
 const MAX_DEPTH: usize = 8;
 /// Longest pattern of a `$regex`, in bytes.
 const MAX_PATTERN: usize = 1024;
+/// Largest compiled `$regex`, and longest text that one is tried on, in bytes. Callers choose both,
+/// and the time is their product.
+const MAX_REGEX: usize = 32 << 10;
+const MAX_TEXT: usize = 16 << 10;
 
 /// A checked query.
 #[derive(Debug)]
@@ -161,9 +165,10 @@ fn operator(name: &str, value: &Value, path: &str, problems: &mut Problems) -> O
             None
         }
         ("$regex", Value::String(pattern)) if pattern.len() <= MAX_PATTERN => {
-            let regex = Regex::new(pattern);
+            let regex = RegexBuilder::new(pattern).size_limit(MAX_REGEX).build();
             if regex.is_err() {
-                let reason = "must be a regular expression without look-around and back-references";
+                let reason =
+                    "must be a short regular expression without look-around and back-references";
                 note(problems, &format!("{path}.$regex"), reason);
             }
             regex.ok().map(Test::Regex)
@@ -222,7 +227,7 @@ impl Test {
                 !value.is_some_and(|value| items.iter().any(|item| equal(item, value)))
             }
             Self::Regex(regex) => match value {
-                Some(Value::String(text)) => regex.is_match(text),
+                Some(Value::String(text)) => text.len() <= MAX_TEXT && regex.is_match(text),
                 Some(value @ (Value::Number(_) | Value::Bool(_))) => {
                     regex.is_match(&value.to_string())
                 }
@@ -339,7 +344,12 @@ mod tests_of_queries {
             (
                 json!({"metadata.a": {"$regex": "([a-z"}}),
                 "q.metadata.a.$regex",
-                "must be a regular expression without look-around and back-references",
+                "must be a short regular expression without look-around and back-references",
+            ),
+            (
+                json!({"metadata.a": {"$regex": "(((a{100}){100}){100}){100}"}}),
+                "q.metadata.a.$regex",
+                "must be a short regular expression without look-around and back-references",
             ),
             (
                 json!({"metadata.a": {"$regex": 1}}),

@@ -41,7 +41,6 @@ fn cluster(target: &Target) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::tree::{Known, read};
 
     struct Anything;

@@ -146,3 +146,69 @@ fn condition<'a>(
             .with_param("x-portkey-config")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tree::{Known, read};
+
+    struct Anything;
+
+    impl Known for Anything {
+        fn has_virtual_key(&self, _: &str) -> bool {
+            true
+        }
+    }
+
+    /// The chain of a config: each target's key, and its fallbacks as `codes>next`.
+    fn follow_all(config: &str, random: u64, avoided: &[&str]) -> Vec<String> {
+        let root = read(config, &Anything).unwrap();
+        let subject = Subject { metadata: None, param: &|_| None, pathname: "/v1/x" };
+        let choice = Choice {
+            subject,
+            header: &|_| None,
+            random: &|| random,
+            avoid: &|target| avoided.contains(&target.virtual_key.as_deref().unwrap()),
+        };
+        let steps = chain(&root, &choice).unwrap();
+        let fallbacks = |step: &Step<'_>| {
+            let show = |one: &Fallback| {
+                let codes =
+                    one.on_status_codes.as_ref().map_or("*".to_owned(), |c| format!("{c:?}"));
+                format!(" {codes}>{}", one.next)
+            };
+            step.fallbacks.iter().map(show).collect::<String>()
+        };
+        steps
+            .iter()
+            .map(|step| step.target.virtual_key.clone().unwrap() + &fallbacks(step))
+            .collect()
+    }
+
+    fn of(mode: &str, targets: &[&str]) -> String {
+        format!(r#"{{"strategy":{{"mode":{mode}}},"targets":[{}]}}"#, targets.join(","))
+    }
+
+    #[test]
+    fn nested_fallbacks_know_where_each_goes_on() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|key| format!(r#"{{"virtual_key":"{key}"}}"#));
+        let inner = of(r#""fallback","on_status_codes":[500]"#, &[&a, &b]);
+        let outer = of(r#""fallback""#, &[&inner, &c, &d]);
+        assert_eq!(follow_all(&outer, 0, &[]), ["a *>2 [500]>1", "b *>2", "c *>3", "d"],);
+        let last = of(r#""fallback""#, &[&c, &inner]);
+        assert_eq!(follow_all(&last, 0, &[]), ["c *>1", "a [500]>2", "b"]);
+    }
+
+    #[test]
+    fn weights_share_the_range_of_random_numbers() {
+        let target = |key: &str, weight: &str| format!(r#"{{"virtual_key":"{key}"{weight}}}"#);
+        let [a, b, c] =
+            [target("a", r#","weight":0"#), target("b", r#","weight":3"#), target("c", "")];
+        let config = of(r#""loadbalance""#, &[&a, &b, &c]);
+        for (random, chosen) in [(0, "b"), (u64::MAX / 4 * 3 - 9999, "b"), (u64::MAX, "c")] {
+            assert_eq!(follow_all(&config, random, &[]), [chosen], "{random}");
+        }
+        assert_eq!(follow_all(&config, 0, &["b"]), ["c"]);
+        assert_eq!(follow_all(&config, 0, &["b", "c"]), ["b"], "there is no other");
+    }
+}

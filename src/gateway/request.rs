@@ -36,7 +36,7 @@ impl Gateway {
             let resolved = self.resolve(world, &waiting, None)?;
             return match endpoint {
                 Endpoint::ChatCompletions => Err(empty_body()),
-                _ => Ok(self.forward(waiting.headers, resolved)),
+                _ => self.forward(waiting.headers, resolved),
             };
         }
         self.state = State::Body(Box::new(waiting));
@@ -64,7 +64,7 @@ impl Gateway {
         resolved.plan.body_length = Some(length);
         self.record.stream = Some(resolved.plan.stream);
         self.record.model = object.string("model");
-        Ok(self.forward(waiting.headers, resolved))
+        self.forward(waiting.headers, resolved)
     }
 
     fn resolve(
@@ -112,7 +112,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Verdict {
+    fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Result<Verdict, Error> {
         let Resolved { plan, route, timeout } = resolved;
         let proxied = plan.endpoint == Endpoint::Other || plan.endpoint == Endpoint::Models;
         headers.retain(|name| match proxied {
@@ -122,10 +122,17 @@ impl Gateway {
         headers.set("x-envoy-max-retries", plan.max_retries().to_string());
         headers.set("x-envoy-upstream-rq-per-try-timeout-ms", timeout.to_string());
         let encoded = plan.encode();
+        if encoded.len() > MAX_PLAN {
+            let message = "The config is too large for its number of targets";
+            return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
+        }
         self.state = State::Forwarded(Box::new(plan));
-        Verdict::Forward(Forward { headers, plan: encoded, cluster: route })
+        Ok(Verdict::Forward(Forward { headers, plan: encoded, cluster: route }))
     }
 }
+
+/// Largest plan in bytes: it is read once an attempt, and what targets inherit is in each of them.
+const MAX_PLAN: usize = 1 << 20;
 
 /// Headers that a translated request keeps; all others are the client's own business. The last two
 /// are Envoy's: without the protocol it finds no route.

@@ -160,7 +160,7 @@ impl Resolver<'_> {
             Error::gateway("no_upstream", "The gateway has no upstream for this provider")
         })?;
         let slug = upstream.provider.slug;
-        upstream.provider.dialect.path(self.endpoint, slug)?;
+        upstream.provider.dialect.check(self.endpoint, slug)?;
         let custom_host = options.custom_host.or(settings.custom_host.as_deref());
         if let Some(url) = custom_host {
             self.check_host(url, step)?;
