@@ -98,9 +98,8 @@ fn openai(name: &str) -> Events {
 }
 
 fn anthropic(name: &str) -> Events {
-    let event = |kind: &str, more: &str| {
-        format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{more}}}\n\n")
-    };
+    let event =
+        |kind: &str, more: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{more}}}\n\n");
     let start = format!(
         ",\"message\":{{\"id\":\"msg\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\
          \"model\":\"claude\",\"usage\":{{\"input_tokens\":{PROMPT_TOKENS},\"output_tokens\":1}}}}"

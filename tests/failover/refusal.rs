@@ -12,9 +12,8 @@ fn bench(format: Format, policy: bool) -> Bench {
     let first = move |_: &Request, _| {
         if policy { against_policy(format) } else { too_long(format) }
     };
-    let second = move |request: &Request, _| {
-        good(format.other(), request.json()["stream"] == true, "f")
-    };
+    let second =
+        move |request: &Request, _| good(format.other(), request.json()["stream"] == true, "f");
     let providers = vec![
         Provider { name: "p".into(), format, script: Box::new(first) },
         Provider { name: "f".into(), format: format.other(), script: Box::new(second) },

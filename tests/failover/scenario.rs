@@ -338,7 +338,9 @@ pub fn too_long(format: Format) -> Vec<Step> {
 pub fn against_policy(format: Format) -> Vec<Step> {
     let (code, message) = match format {
         Format::OpenAi => ("content_filter", "The response was filtered"),
-        Format::Anthropic => ("invalid_request_error", "Output blocked by content filtering policy"),
+        Format::Anthropic => {
+            ("invalid_request_error", "Output blocked by content filtering policy")
+        }
     };
     failing(format, 400, "", code, message)
 }
