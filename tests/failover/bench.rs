@@ -7,7 +7,7 @@ use super::support::client::Response;
 use super::support::gateway::Gateway;
 use super::support::upstream::{Request, Step, Upstream};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A provider: its virtual key, its format, what it answers to the request of a number.
 pub struct Provider {
@@ -16,17 +16,22 @@ pub struct Provider {
     pub script: Box<dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync>,
 }
 
+/// One gateway at a time: the tests measure times, and share a machine.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// The gateway and what its providers were asked.
 pub struct Bench {
     pub gateway: Gateway,
     /// Names of the providers that were asked, in order, with what they got.
     asked: Arc<Mutex<Vec<(String, Request)>>>,
     _upstream: Upstream,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     /// Starts a gateway with a virtual key per provider; `yaml` is the rest of its gateway.yaml.
     pub fn start(workers: usize, providers: Vec<Provider>, yaml: &str) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys = String::from("virtual_keys:\n");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (log, counts) = (asked.clone(), Mutex::new(HashMap::<String, usize>::new()));
@@ -53,7 +58,7 @@ impl Bench {
             );
         }
         let gateway = Gateway::with_workers(workers, &(keys + yaml));
-        Self { gateway, asked, _upstream: upstream }
+        Self { gateway, asked, _upstream: upstream, _turn: turn }
     }
 
     /// Asks with this config; the trace id finds the line in the log.
