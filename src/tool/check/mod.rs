@@ -1,5 +1,7 @@
 //! gateway.yaml from raw to valid. All problems are found in one go, each with its path.
 
+mod custom_host;
+mod resilience;
 mod saved;
 mod secret;
 mod value;
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Gateway, Limits, Log, Overrides, VirtualKey};
+use super::model::{Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
 use super::yaml::Node;
 use crate::provider::{self, PROVIDERS, Provider};
 
@@ -67,8 +69,19 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 8] =
-    ["listen", "admin", "concurrency", "providers", "virtual_keys", "configs", "logs", "limits"];
+const KEYS: [&str; 11] = [
+    "listen",
+    "admin",
+    "concurrency",
+    "providers",
+    "virtual_keys",
+    "configs",
+    "custom_hosts",
+    "circuit_breakers",
+    "outlier_detection",
+    "logs",
+    "limits",
+];
 
 impl Checker<'_> {
     fn gateway(&mut self, root: &Field<'_>) -> Gateway {
@@ -95,6 +108,18 @@ impl Checker<'_> {
             providers: fields.get("providers").map(|f| self.providers(f)).unwrap_or_default(),
             virtual_keys: self.virtual_keys(&keys),
             configs: fields.get("configs").map(|f| self.configs(f, &slugs)).unwrap_or_default(),
+            custom_hosts: fields
+                .get("custom_hosts")
+                .map(|field| self.custom_hosts(field))
+                .unwrap_or_default(),
+            circuit_breakers: fields
+                .get("circuit_breakers")
+                .map(|field| self.circuit_breakers(field))
+                .unwrap_or_default(),
+            outlier_detection: match fields.get("outlier_detection") {
+                Some(field) => self.outlier_detection(field),
+                None => Some(OutlierDetection::default()),
+            },
             logs: match fields.get("logs") {
                 Some(field) => self.logs(field),
                 None => self.log_file("portkey-access.jsonl").into_iter().collect(),
