@@ -28,12 +28,12 @@ fn anthropic_first() {
 
 #[test]
 fn openai_first_held_until_complete() {
-    run(Format::OpenAi, true, 15);
+    run(Format::OpenAi, true, 16);
 }
 
 #[test]
 fn anthropic_first_held_until_complete() {
-    run(Format::Anthropic, true, 15);
+    run(Format::Anthropic, true, 16);
 }
 
 /// One request of a case.
