@@ -44,3 +44,4 @@ mod refusal;
 mod scenario;
 mod soak;
 mod suite;
+mod table;
