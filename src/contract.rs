@@ -1,6 +1,7 @@
 //! Names that the module and the rendered Envoy configuration must agree on.
 
-/// Properties that the roles write; in filter state each has the prefix `wasm.`.
+/// Properties that the roles write; in filter state each has the prefix `wasm.`. The log record is
+/// another: [`crate::record::PROPERTY`].
 pub mod property {
     /// The encoded [`crate::plan::Plan`], written by the gateway role.
     pub const PLAN: &str = "portkey.plan";
@@ -8,8 +9,6 @@ pub mod property {
     pub const CLUSTER: &str = "portkey.cluster";
     /// What the provider role found out, attempt by attempt: [`crate::report::Report`] as JSON.
     pub const REPORT: &str = "portkey.report";
-    /// The log record for Envoy's access loggers; see [`crate::record`].
-    pub const RECORD: &str = "portkey.log";
 }
 
 /// Private headers. Clients and upstreams cannot set them: the listener drops them from requests,
@@ -25,6 +24,9 @@ pub mod header {
     pub const SCHEME: &str = "x-portkey-scheme";
     /// On an answer that an internal listener made itself: Envoy's response flags.
     pub const LOCAL: &str = "x-portkey-local";
+    /// On a request behind [`super::cluster::HOP`]: that listener has added it. Unlike [`CLUSTER`]
+    /// it never gets into the header map that the attempts of a client's request share.
+    pub const RELAYED: &str = "x-portkey-relayed";
 }
 
 /// Clusters that are no provider's.
@@ -34,6 +36,8 @@ pub mod cluster {
     pub const HOP: &str = "portkey.hop";
     /// An internal listener that answers 503: where a request goes that must not be tried again.
     pub const STOP: &str = "portkey.stop";
+    /// An internal listener that never answers: a call's time-out is the only timer of a stream.
+    pub const TIMER: &str = "portkey.timer";
     /// An internal listener that resolves the host of the request, if gateway.yaml allows it.
     pub const CUSTOM: &str = "portkey.custom";
 }

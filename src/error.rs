@@ -37,9 +37,11 @@ pub struct Error {
     /// What went wrong, in Portkey's words where it has some; never holds a secret.
     pub message: String,
     /// What to change; follows the message in OpenAI's `error.message`.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// The request field at fault, if one is.
-    pub param: Option<String>,
+    pub param: Option<Box<str>>,
+    /// All that is wrong, as Portkey lists it: `path: targets,0,weight, message: ...`.
+    pub errors: Vec<String>,
     /// Whose fault it is.
     pub source: Source,
 }
@@ -74,7 +76,7 @@ impl Error {
         message: String,
         source: Source,
     ) -> Self {
-        Self { status, kind, code, message, hint: None, param: None, source }
+        Self { status, kind, code, message, hint: None, param: None, errors: Vec::new(), source }
     }
 
     /// Another status than the kind's own.
@@ -87,14 +89,14 @@ impl Error {
     /// Names the request field at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(param.into().into());
         self
     }
 
     /// Says what to change.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(hint.into().into());
         self
     }
 
@@ -104,6 +106,8 @@ impl Error {
         struct Body<'a> {
             status: &'static str,
             message: &'a str,
+            #[serde(skip_serializing_if = "<[String]>::is_empty")]
+            errors: &'a [String],
             error: Detail<'a>,
         }
         let full = self.hint.as_ref().map(|hint| format!("{}: {hint}", self.message));
@@ -113,7 +117,8 @@ impl Error {
             param: self.param.as_deref(),
             code: Some(self.code),
         };
-        let body = Body { status: "failure", message: &self.message, error };
+        let (message, errors) = (self.message.as_str(), self.errors.as_slice());
+        let body = Body { status: "failure", message, errors, error };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }

@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod config;
 pub mod contract;
+pub mod decide;
 pub mod dialect;
 pub mod endpoint;
 pub mod error;

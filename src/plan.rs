@@ -2,38 +2,90 @@
 //! it from filter state. Written once per client request, read once per attempt.
 
 use crate::endpoint::Endpoint;
+use crate::report::Position;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// Attempts of one request, at most.
+const MAX_ATTEMPTS: u32 = 100;
 
 /// Everything an attempt needs beside the original body.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Plan {
     version: u32,
-    /// The Envoy cluster that the request goes to: a key of the plugin configuration's upstreams.
-    pub cluster: String,
     /// The client's path and query, as the attempt's starting point.
     pub path: String,
     /// The operation.
     pub endpoint: Endpoint,
     /// Whether the client asked for a stream.
     pub stream: bool,
-    /// OpenAI's format and nothing more.
-    pub strict: bool,
     /// Length of the client's body in bytes, where it was read.
     pub body_length: Option<u64>,
-    /// A credential that the caller sent, for this request only.
-    pub api_key: Option<Secret>,
     /// Headers of the caller that belong to a provider, such as `anthropic-beta`.
     pub headers: Vec<(String, String)>,
+    /// Whether Envoy picks the first target, by weight; then its cluster tells which it was.
+    pub weighted: bool,
+    /// Where the request may go: the first one first, then as the targets' fallbacks say.
+    pub targets: Vec<Target>,
+    /// Index of the first target.
+    pub first: usize,
+}
+
+/// One place that a request may go to.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Target {
+    /// The Envoy cluster: a key of the plugin configuration's upstreams.
+    pub cluster: String,
+    /// Where the target stands in the config: `x-portkey-last-used-option-index`.
+    pub option_index: String,
+    /// A credential that the caller sent, for this request only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Secret>,
+    /// Another base URL than the upstream's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_host: Option<String>,
+    /// `false`: what OpenAI's format does not have may pass.
+    pub strict: bool,
     /// Body fields that replace the client's, as a JSON object.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub override_params: Option<Box<RawValue>>,
-    /// Which statuses are tried again, and how often.
+    /// Body fields that are removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drop_params: Vec<String>,
+    /// Headers that the caller wants sent on as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forwarded: Vec<(String, String)>,
+    /// Milliseconds until the response headers.
+    pub timeout: u64,
+    /// Whether Envoy's own limit for the request is another, so that the attempt takes the hop.
+    pub hop: bool,
+    /// Milliseconds from the response headers to the first content of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_token_timeout: Option<u64>,
+    /// How long a stream is held back.
+    pub hold: Hold,
+    /// What is tried again at this target.
     pub retry: Retry,
+    /// Where the request goes on, the outermost strategy first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// The next target of one fallback strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The statuses after which it is tried; `None`: any but 2xx.
+    pub on_status_codes: Option<Vec<u16>>,
+    /// Whether it is tried after a refusal by the provider's content policy.
+    pub on_content_policy: bool,
+    /// Its index.
+    pub next: usize,
 }
 
 /// Portkey's `retry` of a target.
@@ -43,6 +95,21 @@ pub struct Retry {
     pub attempts: u32,
     /// Statuses that are tried again.
     pub on_status_codes: Vec<u16>,
+    /// Whether a 429's `Retry-After` sets the pause.
+    pub use_retry_after: bool,
+}
+
+/// How long a stream is held back while there is another place to go to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// Until its first content.
+    #[default]
+    FirstContent,
+    /// Not at all.
+    None,
+    /// Until its end.
+    Complete,
 }
 
 /// A text that no `Debug` output shows.
@@ -57,20 +124,37 @@ impl fmt::Debug for Secret {
 }
 
 impl Plan {
-    /// A plan for a cluster with nothing asked for.
-    pub fn new(cluster: String, path: String, endpoint: Endpoint) -> Self {
+    /// A plan with no target yet.
+    pub fn new(path: String, endpoint: Endpoint) -> Self {
         Self {
             version: VERSION,
-            cluster,
             path,
             endpoint,
             stream: false,
-            strict: true,
             body_length: None,
-            api_key: None,
             headers: Vec::new(),
-            override_params: None,
-            retry: Retry::default(),
+            weighted: false,
+            targets: Vec::new(),
+            first: 0,
+        }
+    }
+
+    /// Where the request begins.
+    pub fn start(&self) -> Position {
+        Position { target: self.first, tries: 1 }
+    }
+
+    /// Retries that Envoy must allow: every attempt that could follow the first, and one more that
+    /// ends at [`crate::contract::cluster::STOP`].
+    pub fn max_retries(&self) -> u32 {
+        let each = self.targets.iter().map(|target| 1 + target.retry.attempts);
+        if self.weighted {
+            // Envoy stays at the target that it picked; there is no way to stop.
+            return each.max().map_or(0, |attempts| attempts - 1);
+        }
+        match each.sum::<u32>() {
+            0 | 1 => 0,
+            more => more.min(MAX_ATTEMPTS),
         }
     }
 
@@ -93,29 +177,52 @@ mod tests {
     #[test]
     fn a_plan_survives_its_encoding() {
         let path = "/v1/chat/completions?\u{e9}=\"1\"".to_owned();
-        let mut plan = Plan::new("vk.a".to_owned(), path, Endpoint::ChatCompletions);
+        let mut plan = Plan::new(path, Endpoint::ChatCompletions);
         plan.stream = true;
         plan.body_length = Some(u64::MAX);
-        plan.api_key = Some(Secret("sk-\u{1f511}".to_owned()));
         plan.headers.push(("openai-beta".to_owned(), "a=\\b".to_owned()));
         let params = "{\"b\":1.50,\"a\":123456789012345678901}".to_owned();
-        plan.override_params = RawValue::from_string(params).ok();
-        plan.retry = Retry { attempts: 2, on_status_codes: vec![429] };
+        let codes = vec![429];
+        plan.targets.push(Target {
+            cluster: "vk.a".to_owned(),
+            api_key: Some(Secret("sk-\u{1f511}".to_owned())),
+            override_params: RawValue::from_string(params.clone()).ok(),
+            retry: Retry { attempts: 2, on_status_codes: codes.clone(), use_retry_after: true },
+            hold: Hold::Complete,
+            fallbacks: vec![Fallback {
+                on_status_codes: Some(codes),
+                on_content_policy: false,
+                next: 1,
+            }],
+            ..Target::default()
+        });
         let bytes = plan.encode();
         let read = Plan::decode(&bytes).unwrap();
         assert_eq!(read.encode(), bytes);
-        assert_eq!(read.override_params.unwrap().get(), plan.override_params.unwrap().get());
-        assert_eq!((read.path, read.api_key), (plan.path, plan.api_key.clone()));
-        assert_eq!(format!("{:?}", plan.api_key), "Some(***)");
+        assert_eq!(read.targets[0].override_params.as_ref().unwrap().get(), params);
+        assert_eq!(read.targets[0].fallbacks, plan.targets[0].fallbacks);
+        assert_eq!(read.path, plan.path);
+        assert!(!format!("{plan:?}").contains("sk-"));
     }
 
     #[test]
     fn other_bytes_are_no_plan() {
-        let bytes = Plan::new(String::new(), String::new(), Endpoint::Other).encode();
+        let bytes = Plan::new(String::new(), Endpoint::Other).encode();
         for end in 0..bytes.len() {
             assert!(Plan::decode(&bytes[..end]).is_none(), "cut at {end}");
         }
         let text = String::from_utf8(bytes).unwrap();
-        assert!(Plan::decode(text.replace("\"version\":1", "\"version\":2").as_bytes()).is_none());
+        assert!(Plan::decode(text.replace("\"version\":2", "\"version\":1").as_bytes()).is_none());
+    }
+
+    #[test]
+    fn one_attempt_needs_no_retry_and_more_are_bounded() {
+        let mut plan = Plan::new(String::new(), Endpoint::Other);
+        plan.targets.push(Target::default());
+        assert_eq!(plan.max_retries(), 0);
+        plan.targets.push(Target::default());
+        assert_eq!(plan.max_retries(), 2);
+        plan.targets.extend((0..200).map(|_| Target::default()));
+        assert_eq!(plan.max_retries(), 100);
     }
 }

@@ -5,6 +5,7 @@
 //! typed values. The native tool renders the log format from [`FIELDS`].
 
 use crate::dialect::Facts;
+use crate::report::Report;
 use serde_json::Value;
 
 /// Name of the property that holds the record; in filter state it has the prefix `wasm.`.
@@ -35,6 +36,8 @@ pub const FIELDS: &[&str] = &[
     "reasoning_tokens",
     "error_type",
     "error_source",
+    "option_index",
+    "trail",
 ];
 
 /// What the gateway role knows of a request. `None` means that the request did not get so far.
@@ -60,11 +63,16 @@ pub struct Record {
     pub error_type: Option<String>,
     /// Whose fault that was.
     pub error_source: Option<String>,
+    /// Where the last target stands in the config.
+    pub option_index: Option<String>,
+    /// Every attempt, as `config.targets[0]=503 12ms`.
+    pub trail: Option<String>,
 }
 
 impl Record {
     /// The record as bytes, with what the provider role found out.
-    pub fn encode(&self, facts: Option<&Facts>) -> Vec<u8> {
+    pub fn encode(&self, report: Option<&Report>) -> Vec<u8> {
+        let facts = report.map(|report| &report.facts);
         let mut out = Struct::default();
         out.text("trace_id", self.trace_id.as_deref());
         if let Some(metadata) = &self.metadata {
@@ -80,6 +88,8 @@ impl Record {
         out.text("error_type", own_error.or(facts.and_then(|facts| facts.error_type.as_deref())));
         let blamed = facts.filter(|facts| facts.error_type.is_some()).map(|_| "provider");
         out.text("error_source", self.error_source.as_deref().or(blamed));
+        out.text("option_index", self.option_index.as_deref());
+        out.text("trail", self.trail.as_deref());
         if let Some(facts) = facts {
             out.facts(facts);
         }
@@ -272,6 +282,8 @@ mod tests {
             stream: Some(true),
             error_type: None,
             error_source: None,
+            option_index: Some("config".into()),
+            trail: Some("config=200 5ms".into()),
         };
         let usage = Usage { prompt_tokens: 3, completion_tokens: 4, ..Usage::default() };
         let facts = Facts {
@@ -282,7 +294,8 @@ mod tests {
             error_type: Some("rate_limit".into()),
             complete: true,
         };
-        let read = read_struct(&record.encode(Some(&facts)));
+        let report = Report { facts, ..Report::default() };
+        let read = read_struct(&record.encode(Some(&report)));
         assert_eq!(read["metadata"], metadata);
         assert_eq!(read["total_tokens"], 7.0);
         assert_eq!(read["stream"], true);
@@ -300,6 +313,7 @@ mod tests {
         assert_eq!(Record::default().encode(None), b"");
         let mine = Record { error_type: Some("no_route".into()), ..Record::default() };
         let facts = Facts { error_type: Some("other".into()), ..Facts::default() };
-        assert_eq!(read_struct(&mine.encode(Some(&facts)))["error_type"], "no_route");
+        let report = Report { facts, ..Report::default() };
+        assert_eq!(read_struct(&mine.encode(Some(&report)))["error_type"], "no_route");
     }
 }

@@ -14,6 +14,19 @@ pub struct Report {
     pub facts: Facts,
 }
 
+impl Report {
+    /// The bytes that go into filter state.
+    pub fn encode(&self) -> Vec<u8> {
+        // Strings and numbers always serialise.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads [`Self::encode`]'s bytes.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
 /// A place in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {

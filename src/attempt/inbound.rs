@@ -1,15 +1,26 @@
-//! The answer of an attempt: translated, or only observed for the log.
+//! The answer of an attempt: translated or only observed, held back as long as another target
+//! could answer better.
 
-use super::Inbound;
+use super::{Inbound, outcome};
+use crate::decide::Outcome;
 use crate::dialect::{Context, Dialect, Facts, Stream};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
-use crate::plan::Plan;
-use crate::stream::sse::Decoder;
+use crate::plan::{Hold, Plan, Target};
+use crate::stream::sse::{Decoder, Event};
 
 /// Most bytes of a body that are kept to observe it, when it is not held anyway.
 const MAX_OBSERVED: usize = 4 << 20;
+
+/// What a piece of the answer led to.
+#[derive(Debug)]
+pub enum Progress {
+    /// Nothing is decided by it.
+    Open(Inbound),
+    /// The attempt is judged; the answer goes out like this if it is the last.
+    Judged(Outcome, Inbound),
+}
 
 /// An answer as it comes in.
 #[derive(Debug)]
@@ -20,6 +31,14 @@ pub struct Answer {
     mode: Mode,
     /// A chat completion: the only kind of stream whose proper end is known here.
     chat: bool,
+    translates: bool,
+    /// The headers, as long as they are held.
+    headers: Headers,
+    outcome: Outcome,
+    /// What a stream is held until.
+    hold: Hold,
+    /// Whether there is anywhere to go after this target.
+    on: bool,
 }
 
 #[derive(Debug)]
@@ -28,12 +47,280 @@ enum Mode {
     Pass,
     /// JSON that passes as it is; a copy is read at its end.
     Observe(Vec<u8>),
-    /// Events that pass as they are and are read on the way.
-    ObserveStream(Box<Events>),
-    /// Events that are translated one by one.
-    TranslateStream(Box<Events>),
-    /// A body that is translated as a whole: what it needs of its headers.
-    Translate { headers: Headers, status: u16 },
+    /// Events that are translated or read on their way.
+    Stream(Box<Events>),
+    /// The same, held; with what goes out once they are not.
+    HeldStream(Box<Events>, Vec<u8>),
+    /// A body that is translated or judged as a whole.
+    Whole,
+    /// Envoy's own answer, which becomes this error.
+    Failed(Box<Error>),
+}
+
+impl Answer {
+    /// The answer of a target. `on` tells whether there is anywhere to go after it.
+    pub fn new(
+        dialect: Dialect,
+        plan: &Plan,
+        target: &Target,
+        context: Context,
+        outcome: Outcome,
+        on: bool,
+    ) -> Self {
+        let hold = match target.hold {
+            Hold::FirstContent if !on && target.first_token_timeout.is_none() => Hold::None,
+            hold => hold,
+        };
+        Self {
+            on,
+            dialect,
+            context,
+            facts: Facts::default(),
+            mode: Mode::Pass,
+            chat: plan.endpoint == Endpoint::ChatCompletions,
+            translates: dialect.translates(plan.endpoint),
+            headers: Headers::default(),
+            outcome,
+            hold,
+        }
+    }
+
+    fn mode(&self, headers: &Headers) -> Mode {
+        let media = headers.get("content-type").map(media_type).unwrap_or_default();
+        let success = (200..300).contains(&self.outcome.status);
+        match media.as_str() {
+            "text/event-stream" if success => {
+                let events = Events::new(self.dialect.chat_stream(self.context.clone()));
+                match self.chat && self.hold != Hold::None {
+                    true => Mode::HeldStream(events, Vec::new()),
+                    false => Mode::Stream(events),
+                }
+            }
+            // What calls itself something else than JSON may yet be a chat completion, or a page.
+            other
+                if self.translates
+                    || (self.chat && (self.on || !success || other != "application/json")) =>
+            {
+                Mode::Whole
+            }
+            "application/json" => Mode::Observe(Vec::new()),
+            _ => Mode::Pass,
+        }
+    }
+
+    /// What is known so far.
+    pub fn facts(&self) -> &Facts {
+        match &self.mode {
+            Mode::Stream(events) | Mode::HeldStream(events, _) => events.stream.facts(),
+            _ => &self.facts,
+        }
+    }
+
+    /// The headers that were held.
+    pub fn into_headers(self) -> Headers {
+        self.headers
+    }
+
+    /// Whether nothing may go out yet.
+    pub fn holds(&self) -> bool {
+        matches!(self.mode, Mode::Whole | Mode::HeldStream(..) | Mode::Failed(_))
+    }
+
+    /// Whether a stream is held.
+    pub fn holds_stream(&self) -> bool {
+        matches!(self.mode, Mode::HeldStream(..))
+    }
+
+    /// Whether nothing is read before the whole body is there.
+    pub fn wants_whole(&self) -> bool {
+        self.holds() && !self.holds_stream()
+    }
+
+    /// Whether the bytes matter.
+    pub fn reads(&self) -> bool {
+        !matches!(self.mode, Mode::Pass)
+    }
+
+    /// The response headers, edited in place. `failure` is set when a relay of ours made them.
+    pub fn on_headers(
+        &mut self,
+        headers: &mut Headers,
+        failure: Option<Error>,
+        end_of_stream: bool,
+    ) -> Progress {
+        self.mode = match failure {
+            Some(error) => {
+                self.outcome = Outcome::of(error.status);
+                Mode::Failed(Box::new(error))
+            }
+            None => self.mode(headers),
+        };
+        if self.translates && matches!(self.mode, Mode::Stream(_) | Mode::HeldStream(..)) {
+            headers.remove("content-length");
+        }
+        self.headers = headers.clone();
+        if end_of_stream {
+            // There is no body to translate: the gateway role answers for it.
+            self.mode = Mode::Pass;
+            self.facts.complete = true;
+            return Progress::Judged(self.outcome, Inbound::Pass);
+        }
+        match self.holds() {
+            true => Progress::Open(Inbound::Hold),
+            false => Progress::Judged(self.outcome, Inbound::Pass),
+        }
+    }
+
+    /// A piece of the body that was not seen before; all of it when the whole is wanted.
+    pub fn on_body(&mut self, bytes: &[u8], end_of_stream: bool) -> Progress {
+        let (chat, translates) = (self.chat, self.translates);
+        let progress = match &mut self.mode {
+            Mode::Pass => return Progress::Open(Inbound::Pass),
+            Mode::Observe(seen) => {
+                if seen.len() + bytes.len() <= MAX_OBSERVED {
+                    seen.extend_from_slice(bytes);
+                }
+                if end_of_stream {
+                    self.dialect.observe(seen, &mut self.facts);
+                }
+                Progress::Open(Inbound::Pass)
+            }
+            Mode::Stream(events) => Progress::Open(match translates {
+                true => events.translate(bytes, end_of_stream),
+                false => events.observe(bytes, end_of_stream, chat),
+            }),
+            Mode::HeldStream(..) => return self.on_held(bytes, end_of_stream),
+            Mode::Whole | Mode::Failed(_) if !end_of_stream => {
+                return Progress::Open(Inbound::Hold);
+            }
+            Mode::Whole => self.judge_whole(bytes),
+            Mode::Failed(error) => {
+                let error = std::mem::replace(&mut **error, Error::gateway("", ""));
+                self.give_up(&error)
+            }
+        };
+        if end_of_stream {
+            self.finish();
+        }
+        progress
+    }
+
+    /// The time for the first content of a held stream is over.
+    pub fn on_first_token_timeout(&mut self) -> Progress {
+        if !self.holds_stream() {
+            return Progress::Open(Inbound::Pass);
+        }
+        let message = "The provider's stream began, but its first content did not come in time";
+        let error = Error::provider(504, "first_token_timeout", message);
+        self.finish();
+        self.give_up(&error)
+    }
+
+    fn on_held(&mut self, bytes: &[u8], end_of_stream: bool) -> Progress {
+        let Mode::HeldStream(events, out) = &mut self.mode else {
+            return Progress::Open(Inbound::Pass);
+        };
+        events.feed(bytes, end_of_stream, out);
+        let (facts, content) = (events.stream.facts(), events.stream.has_content());
+        let complete = facts.complete;
+        if let Some(kind) = &facts.error_type {
+            let status = outcome::status_of(kind);
+            let event = events.error.take().unwrap_or_default();
+            self.finish();
+            return self.fail_with(status, &event);
+        }
+        let enough = match self.hold {
+            Hold::Complete => complete && end_of_stream,
+            _ => content,
+        };
+        if !enough && end_of_stream {
+            let message = "The provider ended its stream before it was complete";
+            self.finish();
+            return self.give_up(&Error::provider(502, "stream_truncated", message));
+        }
+        if !enough {
+            return Progress::Open(Inbound::Hold);
+        }
+        let out = std::mem::take(out);
+        self.release(end_of_stream);
+        let inbound = if self.translates { Inbound::Replace(out) } else { Inbound::Pass };
+        Progress::Judged(self.outcome, inbound)
+    }
+
+    /// A held stream goes on as one that is not held.
+    fn release(&mut self, end_of_stream: bool) {
+        let mode = std::mem::replace(&mut self.mode, Mode::Pass);
+        if let Mode::HeldStream(events, _) = mode {
+            self.mode = Mode::Stream(events);
+        }
+        if end_of_stream {
+            self.finish();
+        }
+    }
+
+    /// Nothing more comes: what was learned is kept, the rest is let go.
+    fn finish(&mut self) {
+        match std::mem::replace(&mut self.mode, Mode::Pass) {
+            Mode::Stream(events) | Mode::HeldStream(events, _) => {
+                self.facts = events.stream.into_facts();
+                self.facts.complete |= !self.chat;
+            }
+            _ => {}
+        }
+    }
+
+    /// Judges a body that is all there.
+    fn judge_whole(&mut self, body: &[u8]) -> Progress {
+        let (context, facts) = (&self.context, &mut self.facts);
+        let encoding = self.headers.get("content-encoding").unwrap_or_default();
+        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
+        let status = self.outcome.status;
+        if !(200..300).contains(&status) {
+            return self.fail_with(status, body);
+        }
+        if encoded {
+            let message = format!("{} answered with a compressed body", context.provider);
+            return self.give_up(&Error::provider(502, "invalid_response", message));
+        }
+        match self.dialect.chat_response(body, context, facts) {
+            Err(error) => self.give_up(&error),
+            Ok(body) => {
+                if let Some(kind) = &self.facts.error_type {
+                    self.outcome.status = outcome::status_of(kind);
+                }
+                self.json(status, body)
+            }
+        }
+    }
+
+    /// The provider failed, with this body or event of its own format.
+    fn fail_with(&mut self, status: u16, body: &[u8]) -> Progress {
+        let body = self.dialect.error(status, body, &self.context, &mut self.facts);
+        self.outcome.status = status;
+        self.outcome.refusal = outcome::refusal(&body);
+        self.json(status, body)
+    }
+
+    /// The attempt failed with this error.
+    fn give_up(&mut self, error: &Error) -> Progress {
+        self.mode = Mode::Pass;
+        self.facts.error_type = Some(error.code.to_owned());
+        self.facts.complete = false;
+        self.outcome =
+            Outcome { retry_after: self.outcome.retry_after, ..Outcome::of(error.status) };
+        self.json(error.status, error.body())
+    }
+
+    /// The held headers with another body.
+    fn json(&mut self, status: u16, body: Vec<u8>) -> Progress {
+        let mut headers = std::mem::take(&mut self.headers);
+        headers.remove("content-encoding");
+        headers.remove("transfer-encoding");
+        headers.set(":status", status.to_string());
+        headers.set("content-type", "application/json");
+        headers.set("content-length", body.len().to_string());
+        Progress::Judged(self.outcome, Inbound::Release(headers, body))
+    }
 }
 
 /// A decoder and a translator of events.
@@ -43,147 +330,28 @@ struct Events {
     stream: Stream,
     /// An event was too long to be understood: what follows cannot be, either.
     broken: bool,
-}
-
-impl Answer {
-    /// An answer with these headers.
-    pub fn new(
-        dialect: Dialect,
-        plan: &Plan,
-        status: u16,
-        headers: &Headers,
-        context: Context,
-    ) -> Self {
-        let media = headers.get("content-type").map(media_type).unwrap_or_default();
-        let success = (200..300).contains(&status);
-        let chat = plan.endpoint == Endpoint::ChatCompletions;
-        let translates = dialect.translates(plan.endpoint);
-        let events = || Events::new(dialect.chat_stream(context.clone()));
-        let mode = match media.as_str() {
-            "text/event-stream" if success && translates => Mode::TranslateStream(events()),
-            "text/event-stream" if success => Mode::ObserveStream(events()),
-            // What calls itself something else than JSON may yet be a chat completion, or a page.
-            other if translates || (chat && !(success && other == "application/json")) => {
-                Mode::Translate { headers: headers.clone(), status }
-            }
-            "application/json" => Mode::Observe(Vec::new()),
-            _ => Mode::Pass,
-        };
-        Self { dialect, context, facts: Facts::default(), mode, chat }
-    }
-
-    /// What is known so far.
-    pub fn facts(&self) -> &Facts {
-        match &self.mode {
-            Mode::ObserveStream(events) | Mode::TranslateStream(events) => events.stream.facts(),
-            _ => &self.facts,
-        }
-    }
-
-    /// Whether nothing goes out before the end.
-    pub fn holds(&self) -> bool {
-        matches!(self.mode, Mode::Translate { .. })
-    }
-
-    /// Whether the bytes matter.
-    pub fn reads(&self) -> bool {
-        !matches!(self.mode, Mode::Pass)
-    }
-
-    /// The response headers, which the caller sends on unless the answer is held.
-    pub fn on_headers(&mut self, headers: &mut Headers, end_of_stream: bool) -> Inbound {
-        match &self.mode {
-            // There is no body to translate: the gateway role answers for it.
-            _ if end_of_stream => self.mode = Mode::Pass,
-            Mode::Translate { .. } => return Inbound::Hold,
-            Mode::TranslateStream(_) => headers.remove("content-length"),
-            _ => {}
-        }
-        self.facts.complete = end_of_stream;
-        Inbound::Pass
-    }
-
-    /// A piece of the body; all of it when the answer is held.
-    pub fn on_body(&mut self, bytes: &[u8], end_of_stream: bool) -> Inbound {
-        let chat = self.chat;
-        let inbound = match &mut self.mode {
-            Mode::Pass => return Inbound::Pass,
-            Mode::Translate { .. } if !end_of_stream => return Inbound::Hold,
-            Mode::Translate { headers, status } => {
-                let (headers, status) = (std::mem::take(headers), *status);
-                self.translate(headers, status, bytes)
-            }
-            Mode::Observe(seen) => {
-                if seen.len() + bytes.len() <= MAX_OBSERVED {
-                    seen.extend_from_slice(bytes);
-                }
-                if end_of_stream {
-                    self.dialect.observe(seen, &mut self.facts);
-                }
-                Inbound::Pass
-            }
-            Mode::ObserveStream(events) => events.observe(bytes, end_of_stream, chat),
-            Mode::TranslateStream(events) => events.translate(bytes, end_of_stream),
-        };
-        if end_of_stream {
-            self.finish();
-        }
-        inbound
-    }
-
-    /// Nothing more comes: what was learned is kept, the rest is let go.
-    fn finish(&mut self) {
-        match std::mem::replace(&mut self.mode, Mode::Pass) {
-            Mode::ObserveStream(events) | Mode::TranslateStream(events) => {
-                self.facts = events.stream.into_facts();
-                self.facts.complete |= !self.chat;
-            }
-            _ => {}
-        }
-    }
-
-    fn translate(&mut self, mut headers: Headers, status: u16, body: &[u8]) -> Inbound {
-        let (context, facts) = (&self.context, &mut self.facts);
-        let encoding = headers.get("content-encoding").unwrap_or_default();
-        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
-        let translated = match (200..300).contains(&status) {
-            true if encoded => Err(unreadable(context)),
-            true => self.dialect.chat_response(body, context, facts),
-            false => Ok(self.dialect.error(status, body, context, facts)),
-        };
-        let (status, body) = match translated {
-            Ok(body) => (status, body),
-            Err(error) => {
-                facts.error_type = Some(error.code.to_owned());
-                (error.status, error.body())
-            }
-        };
-        headers.remove("content-encoding");
-        headers.remove("transfer-encoding");
-        headers.set(":status", status.to_string());
-        headers.set("content-type", "application/json");
-        headers.set("content-length", body.len().to_string());
-        Inbound::Release(headers, body)
-    }
-}
-
-fn unreadable(context: &Context) -> Error {
-    let message = format!("{} answered with a compressed body", context.provider);
-    Error::provider(502, "invalid_response", message)
+    /// The first event that was an error.
+    error: Option<Vec<u8>>,
 }
 
 impl Events {
     fn new(stream: Stream) -> Box<Self> {
-        Box::new(Self { decoder: Decoder::default(), stream, broken: false })
+        Box::new(Self { decoder: Decoder::default(), stream, broken: false, error: None })
     }
 
     fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self { decoder, stream, broken } = self;
+        let Self { decoder, stream, broken, error } = self;
+        let mut on_event = |event: Event<'_>| {
+            stream.on_event(event, out);
+            if error.is_none() && stream.facts().error_type.is_some() {
+                *error = Some(event.data.to_vec());
+            }
+        };
         if !*broken {
-            *broken = decoder.push(bytes, &mut |event| stream.on_event(event, out)).is_err();
+            *broken = decoder.push(bytes, &mut on_event).is_err();
         }
         if end_of_stream && !*broken {
-            decoder.finish(&mut |event| stream.on_event(event, out));
+            decoder.finish(&mut on_event);
         }
     }
 

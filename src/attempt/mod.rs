@@ -1,18 +1,22 @@
-//! The provider role: one attempt at one provider. No I/O.
+//! The provider role: one attempt at one target. No I/O.
 //!
 //! Everything is derived from the plan and the original body, so that a second attempt starts
 //! clean: Envoy hands every attempt the same header map, with what the one before left in it.
 
 mod inbound;
 mod outbound;
+mod outcome;
 
 use crate::config::registry::{Registry, Upstream};
-use crate::dialect::{Context, Facts};
+use crate::contract::{cluster, header};
+use crate::decide::{self, Next, Outcome};
+use crate::dialect::Context;
 use crate::error::Error;
-use crate::gateway::{RETRY_HEADER, Reply};
+use crate::gateway::{Reply, World};
 use crate::http::Headers;
-use crate::plan::Plan;
-use inbound::Answer;
+use crate::plan::{Plan, Target};
+use crate::report::{self, Position, Report};
+use inbound::{Answer, Progress};
 use std::rc::Rc;
 
 /// What becomes of the request of an attempt.
@@ -31,12 +35,23 @@ pub enum Outbound {
 pub enum Inbound {
     /// As it came.
     Pass,
-    /// Nothing goes out before the whole body is here.
+    /// Nothing goes out yet.
     Hold,
-    /// This goes out instead of the piece.
+    /// This goes out instead of the piece, or of all that was held.
     Replace(Vec<u8>),
     /// The held answer goes out like this.
     Release(Headers, Vec<u8>),
+}
+
+/// What an attempt leaves behind.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Value of [`crate::contract::property::CLUSTER`], when the request goes on elsewhere.
+    pub cluster: Option<String>,
+    /// Value of [`crate::contract::property::REPORT`].
+    pub report: Option<Vec<u8>>,
+    /// A cluster that asked to be left alone, and for how many milliseconds.
+    pub cooling: Option<(String, u64)>,
 }
 
 /// One attempt.
@@ -44,8 +59,11 @@ pub enum Inbound {
 pub struct Attempt {
     registry: Rc<Registry>,
     state: State,
-    /// What was last handed out by [`Self::news`].
-    published: Option<Facts>,
+    report: Report,
+    at: Position,
+    /// Unix time in milliseconds at which it began.
+    started: u64,
+    news: News,
 }
 
 #[derive(Debug)]
@@ -54,51 +72,75 @@ enum State {
     /// Waits for the request body.
     Body(Box<(Plan, Headers)>),
     /// Waits for the answer.
-    Sent(Box<Plan>),
+    Sent(Rc<Plan>),
     /// The answer is coming in.
-    Answering(Box<Answer>),
+    Answering(Rc<Plan>, Box<Answer>),
+    /// All is done in front of the hop, to which the answer goes as it is.
+    Relayed,
     /// Nothing is left to do.
     Done,
+}
+
+/// What the host knows when an attempt begins.
+pub struct Beginning<'a> {
+    /// What the gateway role wrote.
+    pub plan: Option<&'a [u8]>,
+    /// What earlier attempts left.
+    pub report: Option<&'a [u8]>,
+    /// Name of the cluster that the attempt is at, for plans whose target Envoy picks.
+    pub cluster: &'a dyn Fn() -> String,
+    /// Unix time in milliseconds.
+    pub now: u64,
 }
 
 impl Attempt {
     /// An attempt whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { registry, state: State::Start, published: None }
+        let (report, news) = (Report::default(), News::default());
+        let at = Position { target: 0, tries: 1 };
+        Self { registry, state: State::Start, report, at, started: 0, news }
     }
 
-    /// The request headers. `plan` is what the gateway role wrote.
+    /// The request headers.
     pub fn on_request_headers(
         &mut self,
-        plan: Option<&[u8]>,
+        beginning: &Beginning<'_>,
         headers: Headers,
         end_of_stream: bool,
     ) -> Outbound {
-        match self.prepare(plan, headers, end_of_stream) {
-            Ok(outbound) => outbound,
-            Err(error) => self.fail(&error),
+        self.started = beginning.now;
+        if headers.get(header::CLUSTER).is_some() {
+            // This is behind the hop: all was done in front of it.
+            self.state = State::Relayed;
+            return Outbound::Send(outbound::relayed(headers), None);
         }
+        self.prepare(beginning, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
     }
 
     fn prepare(
         &mut self,
-        plan: Option<&[u8]>,
+        beginning: &Beginning<'_>,
         mut headers: Headers,
         end_of_stream: bool,
     ) -> Result<Outbound, Error> {
-        let plan = plan.and_then(Plan::decode).ok_or_else(|| {
+        let plan = beginning.plan.and_then(Plan::decode).ok_or_else(|| {
             Error::gateway("no_plan", "The gateway filter is missing in front of this cluster")
         })?;
-        let upstream = upstream(&self.registry, &plan)?;
-        outbound::rewrite_headers(&plan, upstream, &mut headers)?;
-        if outbound::changes_body(&plan, upstream) && !end_of_stream {
+        self.report = beginning.report.and_then(Report::decode).unwrap_or_default();
+        self.at = self.report.next.take().unwrap_or_else(|| match plan.weighted {
+            true => picked(&plan, &(beginning.cluster)()),
+            false => plan.start(),
+        });
+        let (target, upstream) = place(&self.registry, &plan, self.at)?;
+        outbound::rewrite_headers(&plan, target, upstream, &mut headers)?;
+        if outbound::changes_body(&plan, target, upstream) && !end_of_stream {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
         }
         if let Some(length) = plan.body_length {
             headers.set("content-length", length.to_string());
         }
-        self.state = State::Sent(Box::new(plan));
+        self.state = State::Sent(Rc::new(plan));
         Ok(Outbound::Send(headers, None))
     }
 
@@ -108,13 +150,14 @@ impl Attempt {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (plan, mut headers) = *waiting;
-        let made = upstream(&self.registry, &plan)
-            .and_then(|upstream| outbound::make_body(&plan, upstream, body));
+        let made = place(&self.registry, &plan, self.at).and_then(|(target, upstream)| {
+            outbound::make_body(&plan, target, upstream, body, &mut headers)
+        });
         match made {
             Ok(body) => {
                 headers.remove("transfer-encoding");
                 headers.set("content-length", body.len().to_string());
-                self.state = State::Sent(Box::new(plan));
+                self.state = State::Sent(Rc::new(plan));
                 Outbound::Send(headers, Some(body))
             }
             Err(error) => self.fail(&error),
@@ -126,72 +169,199 @@ impl Attempt {
         Outbound::Reply(error.into())
     }
 
-    /// The response headers, edited in place. `attempt` counts from 1; `now` is Unix time in
-    /// seconds.
+    /// The response headers, edited in place. `now` is Unix time in milliseconds.
     pub fn on_response_headers(
         &mut self,
+        world: &dyn World,
         headers: &mut Headers,
         end_of_stream: bool,
-        attempt: u64,
         now: u64,
     ) -> Inbound {
-        // Only we may speak in these names.
-        headers.retain(|name| !name.starts_with("x-portkey-") && !name.starts_with("x-envoy-"));
-        let State::Sent(plan) = std::mem::replace(&mut self.state, State::Done) else {
+        if matches!(self.state, State::Relayed) {
             return Inbound::Pass;
-        };
-        let Ok(upstream) = upstream(&self.registry, &plan) else {
-            return Inbound::Pass;
-        };
-        let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
-        if plan.retry.on_status_codes.contains(&status) && attempt <= u64::from(plan.retry.attempts)
-        {
-            headers.set(RETRY_HEADER, "1");
         }
-        let context =
-            Context { provider: upstream.provider.slug, strict: plan.strict, created: now };
+        let local = headers.text(header::LOCAL).map(str::to_owned);
+        let State::Sent(plan) = std::mem::replace(&mut self.state, State::Done) else {
+            outbound::drop_forged(headers);
+            return Inbound::Pass;
+        };
+        outbound::drop_forged(headers);
+        let Ok((target, upstream)) = place(&self.registry, &plan, self.at) else {
+            return Inbound::Pass;
+        };
+        let relayed = upstream.relayed || target.hop || target.custom_host.is_some();
+        let failure = local.filter(|_| relayed).map(|flags| outcome::local(&flags, target.timeout));
+        let context = Context {
+            provider: upstream.provider.slug,
+            strict: target.strict,
+            created: now / 1000,
+        };
+        let outcome = outcome::of_headers(headers, now);
+        if let Some(pause) = cooling(outcome, upstream) {
+            self.news.cooling = Some((target.cluster.clone(), pause));
+        }
+        // Whether there may be anywhere to go if the rest of the answer turns out bad.
+        let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
         let dialect = upstream.provider.dialect;
-        let mut answer = Answer::new(dialect, &plan, status, headers, context);
-        let verdict = answer.on_headers(headers, end_of_stream);
-        self.state = State::Answering(Box::new(answer));
-        verdict
+        let mut answer = Answer::new(dialect, &plan, target, context, outcome, on);
+        let progress = answer.on_headers(headers, failure, end_of_stream);
+        self.state = State::Answering(plan, Box::new(answer));
+        match self.conclude(world, progress, now) {
+            Inbound::Release(asking, _) => {
+                *headers = asking;
+                Inbound::Pass
+            }
+            other => other,
+        }
     }
 
-    /// Whether the answer is held: then [`Self::on_response_body`] wants the whole body at once.
+    /// Whether the answer is held.
     pub fn holds(&self) -> bool {
-        matches!(&self.state, State::Answering(answer) if answer.holds())
+        matches!(&self.state, State::Answering(_, answer) if answer.holds())
+    }
+
+    /// Whether nothing is read before the whole body is there.
+    pub fn wants_whole(&self) -> bool {
+        matches!(&self.state, State::Answering(_, answer) if answer.wants_whole())
     }
 
     /// Whether the bytes of the answer matter; if not, they need not be read.
     pub fn reads(&self) -> bool {
-        matches!(&self.state, State::Answering(answer) if answer.reads())
+        matches!(&self.state, State::Answering(_, answer) if answer.reads())
     }
 
-    /// A piece of the response body; of a held answer, all of it.
-    pub fn on_response_body(&mut self, bytes: &[u8], end_of_stream: bool) -> Inbound {
-        match &mut self.state {
-            State::Answering(answer) => answer.on_body(bytes, end_of_stream),
-            _ => Inbound::Pass,
-        }
+    /// A piece of the response body that was not seen before; all of it when the whole is wanted.
+    pub fn on_response_body(
+        &mut self,
+        world: &dyn World,
+        bytes: &[u8],
+        end_of_stream: bool,
+        now: u64,
+    ) -> Inbound {
+        let State::Answering(_, answer) = &mut self.state else { return Inbound::Pass };
+        let progress = answer.on_body(bytes, end_of_stream);
+        self.conclude(world, progress, now)
     }
 
-    /// What is known of the answer, as JSON for [`crate::gateway::property::FACTS`], if it is more
-    /// than at the last call.
-    pub fn news(&mut self) -> Option<Vec<u8>> {
-        let State::Answering(answer) = &self.state else {
-            return None;
+    /// Milliseconds that a held stream has until its first content.
+    pub fn first_token_timeout(&self) -> Option<u64> {
+        let State::Answering(plan, answer) = &self.state else { return None };
+        let target = plan.targets.get(self.at.target)?;
+        target.first_token_timeout.filter(|_| answer.holds_stream())
+    }
+
+    /// The time for a held stream's first content is over. The answer goes out as given: if its
+    /// headers do not ask for a retry, as a reply of ours.
+    pub fn on_first_token_timeout(&mut self, world: &dyn World, now: u64) -> Inbound {
+        let State::Answering(_, answer) = &mut self.state else { return Inbound::Pass };
+        let progress = answer.on_first_token_timeout();
+        self.conclude(world, progress, now)
+    }
+
+    /// The attempt is over. If it had no answer, it is decided here where the request goes on:
+    /// Envoy asks only afterwards.
+    pub fn on_done(&mut self, world: &dyn World, now: u64) {
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let plan = match state {
+            State::Sent(plan) => plan,
+            State::Answering(plan, answer) if answer.holds() => plan,
+            _ => return,
         };
-        let facts = answer.facts();
-        if self.published.as_ref() == Some(facts) {
-            return None;
+        if plan.max_retries() == 0 {
+            return;
         }
-        self.published = Some(facts.clone());
-        serde_json::to_vec(facts).ok()
+        let ms = now.saturating_sub(self.started);
+        let limit = plan.targets.get(self.at.target).map_or(u64::MAX, |target| target.timeout);
+        let outcome = Outcome::of(if ms >= limit { 408 } else { 503 });
+        let next = self.step(world, &plan, outcome, now);
+        if next.is_none() && !plan.weighted {
+            self.news.cluster = Some(cluster::STOP.to_owned());
+        }
+    }
+
+    /// Notes what is known of the answer, and once it is judged, finds out whether it is the last.
+    fn conclude(&mut self, world: &dyn World, progress: Progress, now: u64) -> Inbound {
+        let State::Answering(plan, answer) = &self.state else { return Inbound::Pass };
+        let plan = Rc::clone(plan);
+        if self.report.facts != *answer.facts() {
+            self.report.facts = answer.facts().clone();
+            self.publish();
+        }
+        let (outcome, inbound) = match progress {
+            Progress::Open(inbound) => return inbound,
+            Progress::Judged(outcome, inbound) => (outcome, inbound),
+        };
+        let Some(next) = self.step(world, &plan, outcome, now) else { return inbound };
+        // If Envoy should refuse to retry, this answer is the client's after all.
+        let State::Answering(_, answer) = std::mem::replace(&mut self.state, State::Done) else {
+            return inbound;
+        };
+        let (mut headers, body) = match inbound {
+            Inbound::Release(headers, body) => (headers, body),
+            _ => (answer.into_headers(), Vec::new()),
+        };
+        headers.set(header::RETRY, "1");
+        if next.wait > 0 {
+            headers.set(header::RETRY_AFTER, next.wait.to_string());
+        }
+        Inbound::Release(headers, body)
+    }
+
+    /// Ends this attempt in the report and finds the next.
+    fn step(&mut self, world: &dyn World, plan: &Plan, outcome: Outcome, now: u64) -> Option<Next> {
+        let ms = now.saturating_sub(self.started);
+        let (at, status) = (self.at, outcome.status);
+        self.report.attempts.push(report::Attempt { at, status, ms });
+        let avoid = |target: &Target| world.is_cooling(&target.cluster);
+        let next = decide::next(plan, at, outcome, &avoid);
+        self.report.next = next.map(|next| next.at);
+        if let Some(next) = next
+            && let Some(target) = plan.targets.get(next.at.target)
+        {
+            self.news.cluster = Some(target.route().to_owned());
+        }
+        self.publish();
+        next
+    }
+
+    fn publish(&mut self) {
+        self.news.report = Some(self.report.encode());
+    }
+
+    /// Whether the request goes on at another attempt.
+    pub fn goes_on(&self) -> bool {
+        self.report.next.is_some()
+    }
+
+    /// What is to be written down since the last call.
+    pub fn news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 }
 
-fn upstream<'a>(registry: &'a Registry, plan: &Plan) -> Result<&'a Upstream, Error> {
-    registry
-        .upstream(&plan.cluster)
+/// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
+/// a 429 with `Retry-After` to a key that Envoy injects.
+fn cooling(outcome: Outcome, upstream: &Upstream) -> Option<u64> {
+    outcome.retry_after.filter(|_| outcome.status == 429 && upstream.injects_credential)
+}
+
+/// The target that Envoy picked, by its cluster.
+fn picked(plan: &Plan, cluster: &str) -> Position {
+    let target = plan.targets.iter().position(|target| target.cluster == cluster);
+    Position { target: target.unwrap_or(plan.first), tries: 1 }
+}
+
+fn place<'a>(
+    registry: &'a Registry,
+    plan: &'a Plan,
+    at: Position,
+) -> Result<(&'a Target, &'a Upstream), Error> {
+    let target = plan.targets.get(at.target);
+    let upstream = target.and_then(|target| registry.upstream(&target.cluster));
+    target
+        .zip(upstream)
         .ok_or_else(|| Error::gateway("no_upstream", "The plan names an unknown cluster"))
 }
+
+#[cfg(test)]
+mod tests;

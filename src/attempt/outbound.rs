@@ -2,11 +2,13 @@
 
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
+use crate::contract::{cluster, header};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
+use crate::provider::{BaseUrl, Scheme};
 
 /// Credentials, which only the plan and Envoy's injector may set, and what Envoy or the client's
 /// network added for its own use.
@@ -30,16 +32,18 @@ const DROPPED: [&str; 10] = [
 /// The provider does not have the operation.
 pub fn rewrite_headers(
     plan: &Plan,
+    target: &Target,
     upstream: &Upstream,
     headers: &mut Headers,
 ) -> Result<(), Error> {
+    let place = Place::of(target, upstream)?;
     let row = upstream.provider;
     headers.retain(|name| {
         !DROPPED.contains(&name)
             && ![PREFIX, "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix))
     });
-    headers.set(":path", path(plan, upstream)?);
-    headers.set(":authority", upstream.authority.as_str());
+    headers.set(":path", [place.base_path.as_str(), path_below(&plan.path)].concat());
+    headers.set(":authority", place.authority.as_str());
     for (name, value) in row.headers {
         headers.set(name, *value);
     }
@@ -56,52 +60,110 @@ pub fn rewrite_headers(
         headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
     }
     if let (Some(key), Some((name, prefix)), false) =
-        (&plan.api_key, row.auth.header(), upstream.injects_credential)
+        (&target.api_key, row.auth.header(), upstream.injects_credential)
     {
         headers.set(name, format!("{prefix}{}", key.0));
+    }
+    for (name, value) in &target.forwarded {
+        headers.set(name, value.as_str());
+    }
+    if let Some(scheme) = place.scheme {
+        headers.set(header::SCHEME, scheme);
+    }
+    if target.hop {
+        let behind = if place.scheme.is_some() { cluster::CUSTOM } else { &target.cluster };
+        headers.set(header::CLUSTER, behind);
+        headers.set("x-envoy-upstream-rq-per-try-timeout-ms", target.timeout.to_string());
     }
     Ok(())
 }
 
-/// The provider's path: its base path, then the operation's own or the client's below `/v1`.
-fn path(plan: &Plan, upstream: &Upstream) -> Result<String, Error> {
-    let row = upstream.provider;
-    let below = match row.dialect.path(plan.endpoint, row.slug)? {
-        Some(own) => own,
-        None => {
-            let below = plan.path.strip_prefix("/v1").unwrap_or(&plan.path);
-            match below.strip_prefix("/proxy") {
-                Some(rest) if rest.starts_with('/') => rest,
-                _ => below,
-            }
-        }
-    };
-    Ok([upstream.base_path.as_str(), below].concat())
+/// Where a target's requests go.
+struct Place {
+    base_path: String,
+    authority: String,
+    /// The scheme of a custom host.
+    scheme: Option<&'static str>,
 }
 
-/// Whether this provider gets another body than the client sent.
-pub fn changes_body(plan: &Plan, upstream: &Upstream) -> bool {
-    let edited = plan.override_params.is_some() || upstream.default_params.is_some();
-    upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
-}
-
-/// The body for this provider.
-///
-/// # Errors
-/// It cannot be put in the provider's format.
-pub fn make_body(plan: &Plan, upstream: &Upstream, body: &[u8]) -> Result<Vec<u8>, Error> {
-    let edited = edit(plan, upstream, body)?;
-    let body = edited.as_deref().unwrap_or(body);
-    let dialect = upstream.provider.dialect;
-    match dialect.translates(plan.endpoint) {
-        true => dialect.chat_request(body),
-        false => Ok(body.to_vec()),
+impl Place {
+    fn of(target: &Target, upstream: &Upstream) -> Result<Self, Error> {
+        let Some(url) = &target.custom_host else {
+            let (base_path, authority) = (upstream.base_path.clone(), upstream.authority.clone());
+            return Ok(Self { base_path, authority, scheme: None });
+        };
+        let url = BaseUrl::parse_public(url).map_err(|error| {
+            Error::invalid("invalid_custom_host", "Invalid custom host")
+                .with_hint(error.to_string())
+        })?;
+        let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
+        Ok(Self { authority: url.authority(), base_path: url.path, scheme: Some(scheme) })
     }
 }
 
-/// Default params fill what is absent, then override params replace; `None` when there are none.
-fn edit(plan: &Plan, upstream: &Upstream, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    if plan.override_params.is_none() && upstream.default_params.is_none() {
+/// The headers behind the hop: all but the hop's own.
+pub fn relayed(mut headers: Headers) -> Headers {
+    headers.retain(|name| {
+        name != header::CLUSTER
+            && !name.starts_with("x-envoy-")
+            && !name.starts_with("x-forwarded-")
+    });
+    headers
+}
+
+/// Drops what only we, and Envoy, may say in an answer.
+pub fn drop_forged(headers: &mut Headers) {
+    headers.retain(|name| !name.starts_with(PREFIX) && !name.starts_with("x-envoy-"));
+}
+
+/// The client's path below `/v1`, or below Portkey's `/v1/proxy`.
+fn path_below(path: &str) -> &str {
+    let below = path.strip_prefix("/v1").unwrap_or(path);
+    match below.strip_prefix("/proxy") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => below,
+    }
+}
+
+/// Whether this provider gets another body than the client sent.
+pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
+    let edited = edits(target, upstream);
+    upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
+}
+
+/// The body for this provider; sets the path that goes with it.
+///
+/// # Errors
+/// It cannot be put in the provider's format.
+pub fn make_body(
+    plan: &Plan,
+    target: &Target,
+    upstream: &Upstream,
+    body: &[u8],
+    headers: &mut Headers,
+) -> Result<Vec<u8>, Error> {
+    let edited = edit(target, upstream, body)?;
+    let body = edited.as_deref().unwrap_or(body);
+    let dialect = upstream.provider.dialect;
+    if !dialect.translates(plan.endpoint) {
+        return Ok(body.to_vec());
+    }
+    let outgoing = dialect.chat_request(body)?;
+    let place = Place::of(target, upstream)?;
+    headers.set(":path", [place.base_path.as_str(), &outgoing.path].concat());
+    Ok(outgoing.body)
+}
+
+fn edits(target: &Target, upstream: &Upstream) -> bool {
+    target.override_params.is_some()
+        || !target.drop_params.is_empty()
+        || upstream.default_params.is_some()
+}
+
+/// Default params fill what is absent, override params replace, then some are dropped; `None` when
+/// there is none of these.
+fn edit(target: &Target, upstream: &Upstream, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    if !edits(target, upstream) {
         return Ok(None);
     }
     let parse = |text| {
@@ -117,10 +179,13 @@ fn edit(plan: &Plan, upstream: &Upstream, body: &[u8]) -> Result<Option<Vec<u8>>
             }
         }
     }
-    if let Some(params) = &plan.override_params {
+    if let Some(params) = &target.override_params {
         for (key, value) in parse(params.get().as_bytes())?.iter() {
             object.set(key, value.to_owned());
         }
+    }
+    for key in &target.drop_params {
+        object.remove(key);
     }
     Ok(Some(object.to_vec()))
 }

@@ -1,6 +1,9 @@
 //! The plugin configuration, checked and resolved once, as both roles look things up in it.
 
-use super::settings::{Role, Settings, Upstream as RawUpstream, VERSION};
+use super::custom_host;
+use super::settings::{CustomHost, Role, Settings, Upstream as RawUpstream, VERSION};
+use super::tree::{self, Known, Node};
+use super::weighted;
 use crate::json::Object;
 use crate::provider::{self, BaseUrl, Provider};
 use serde_json::value::RawValue;
@@ -17,7 +20,17 @@ pub struct Registry {
     pub request_timeout: u64,
     upstreams: BTreeMap<String, Upstream>,
     virtual_keys: BTreeMap<String, String>,
-    configs: BTreeMap<String, Box<RawValue>>,
+    custom_hosts: Vec<CustomHost>,
+    configs: BTreeMap<String, Saved>,
+}
+
+/// A saved config.
+#[derive(Debug)]
+pub struct Saved {
+    /// Its tree.
+    pub root: Node,
+    /// Whether Envoy has a route that splits it by weight.
+    pub weighted: bool,
 }
 
 /// One provider cluster.
@@ -35,6 +48,8 @@ pub struct Upstream {
     pub headers: BTreeMap<String, String>,
     /// Whether Envoy injects the credential.
     pub injects_credential: bool,
+    /// Whether it is reached through an internal listener, whose failures arrive as answers.
+    pub relayed: bool,
     /// Body fields for requests that lack them, as a JSON object.
     pub default_params: Option<Box<RawValue>>,
     /// Whether `GET /v1/models` lists it.
@@ -63,14 +78,22 @@ impl Registry {
                 return Err(format!("virtual_keys.{slug}: no upstream {cluster}"));
             }
         }
-        Ok(Self {
+        let mut registry = Self {
             role: settings.role,
             max_body_bytes: settings.max_body_bytes,
             request_timeout: settings.request_timeout,
             upstreams,
             virtual_keys: settings.virtual_keys,
-            configs: settings.configs,
-        })
+            custom_hosts: settings.custom_hosts,
+            configs: BTreeMap::new(),
+        };
+        for (slug, json) in settings.configs {
+            let root = tree::read(json.get(), &registry)
+                .map_err(|problems| format!("configs.{slug}: {problems:?}"))?;
+            let weighted = weighted::split(&root).is_some();
+            registry.configs.insert(slug, Saved { root, weighted });
+        }
+        Ok(registry)
     }
 
     /// The upstream of a cluster.
@@ -83,9 +106,14 @@ impl Registry {
         self.virtual_keys.get(slug).map(String::as_str)
     }
 
-    /// A saved config object.
-    pub fn config(&self, slug: &str) -> Option<&str> {
-        self.configs.get(slug).map(|raw| raw.get())
+    /// A saved config.
+    pub fn config(&self, slug: &str) -> Option<&Saved> {
+        self.configs.get(slug)
+    }
+
+    /// Whether `custom_host` may name this place.
+    pub fn allows_host(&self, url: &BaseUrl) -> bool {
+        custom_host::allows(&self.custom_hosts, url)
     }
 
     /// Name and provider of each virtual key and provider that gateway.yaml names.
@@ -95,6 +123,12 @@ impl Registry {
             let name = cluster.split_once('.').map_or(cluster.as_str(), |(_, name)| name);
             (name, upstream.provider.slug)
         })
+    }
+}
+
+impl Known for Registry {
+    fn has_virtual_key(&self, slug: &str) -> bool {
+        self.virtual_keys.contains_key(slug)
     }
 }
 
@@ -112,6 +146,7 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
         timeout: raw.timeout,
         headers: raw.headers,
         injects_credential: raw.injects_credential,
+        relayed: raw.relayed,
         default_params: raw.default_params,
         listed: raw.listed,
     })
@@ -133,7 +168,7 @@ mod tests {
         let registry = parse(valid).unwrap();
         assert_eq!(registry.virtual_key("a"), Some("vk.a"));
         assert_eq!(registry.upstream("vk.a").unwrap().base_path, "/v1");
-        assert_eq!(registry.config("pc-1"), Some(r#"{"provider":"openai"}"#));
+        assert!(!registry.config("pc-1").unwrap().weighted);
         assert_eq!(registry.listed().collect::<Vec<_>>(), [("a", "openai")]);
         for (from, to, error) in [
             ("\"version\":1", "\"version\":2", "version 2 is not 1"),

@@ -24,6 +24,12 @@ pub struct RequestOptions<'a> {
     pub metadata: Option<&'a str>,
     /// `x-portkey-request-timeout`: milliseconds until the response headers, at least 1.
     pub request_timeout: Option<u64>,
+    /// `x-portkey-custom-host`: a base URL.
+    pub custom_host: Option<&'a str>,
+    /// `x-portkey-forward-headers`: names, separated by commas.
+    pub forward_headers: Option<&'a str>,
+    /// `x-portkey-debug` is `true`.
+    pub debug: bool,
     /// `x-portkey-strict-open-ai-compliance`: only `false` says anything.
     pub relaxed: bool,
     /// `Authorization` without `Bearer`.
@@ -53,7 +59,9 @@ impl<'a> RequestOptions<'a> {
                 Some("metadata") => options.metadata = Some(value),
                 Some("request-timeout") => options.request_timeout = Some(milliseconds(value)?),
                 Some("strict-open-ai-compliance") => options.relaxed = value == "false",
-                Some("custom-host") => return Err(custom_host()),
+                Some("custom-host") => options.custom_host = Some(value),
+                Some("forward-headers") => options.forward_headers = Some(value),
+                Some("debug") => options.debug = value == "true",
                 Some(_) => {}
             }
         }
@@ -91,13 +99,6 @@ fn milliseconds(value: &str) -> Result<u64, Error> {
                 .with_param("x-portkey-request-timeout"))
         }
     }
-}
-
-/// Custom hosts need a list of what is allowed, which this version does not have.
-pub fn custom_host() -> Error {
-    Error::invalid("custom_host_not_allowed", "Invalid custom host")
-        .with_hint("custom hosts are not supported; set base_url in gateway.yaml instead")
-        .with_param("custom_host")
 }
 
 #[cfg(test)]
@@ -147,7 +148,6 @@ mod tests {
             (&[("x-portkey-metadata", b"\xff")], "invalid_header"),
             (&[("x-portkey-request-timeout", b"0")], "invalid_request_timeout"),
             (&[("x-portkey-request-timeout", b"1.5")], "invalid_request_timeout"),
-            (&[("x-portkey-custom-host", b"http://a")], "custom_host_not_allowed"),
         ];
         for (pairs, code) in cases {
             let headers = headers(pairs);

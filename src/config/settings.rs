@@ -24,9 +24,23 @@ pub struct Settings {
     /// Cluster of each virtual key, by slug.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub virtual_keys: BTreeMap<String, String>,
+    /// Hosts that `custom_host` may name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub custom_hosts: Vec<CustomHost>,
     /// Saved config objects by slug.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configs: BTreeMap<String, Box<RawValue>>,
+}
+
+/// A host that `custom_host` may name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomHost {
+    /// A name, `*.` and a name, or an IPv4 address, each also with a port.
+    pub host: String,
+    /// Whether it may be, or resolve to, a private address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
 }
 
 /// The part that a module instance plays.
@@ -56,6 +70,9 @@ pub struct Upstream {
     /// Whether Envoy injects the credential, so that the filter must not send one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub injects_credential: bool,
+    /// Whether it is reached through an internal listener, whose failures arrive as answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relayed: bool,
     /// Body fields for requests that lack them, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_params: Option<Box<RawValue>>,

@@ -9,6 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::stream::sse::Event;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+}
+
+/// A request in a provider's format.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// What follows the base URL: path and query.
+    pub path: Cow<'static, str>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What a translator must know of the request beside the body.
@@ -70,18 +80,17 @@ pub struct Facts {
 }
 
 impl Dialect {
-    /// The path after the base URL for an operation, `None` when the client's own path is kept.
+    /// Checks that a provider of this format has an operation.
     ///
     /// # Errors
-    /// The provider has no such operation.
-    pub fn path(self, endpoint: Endpoint, provider: &str) -> Result<Option<&'static str>, Error> {
+    /// It does not have it.
+    pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
         match (self, endpoint) {
-            (Self::Anthropic, Endpoint::ChatCompletions) => Ok(Some("/messages")),
             (Self::OpenAi, Endpoint::Messages) | (Self::Anthropic, Endpoint::Other) => {
                 let message = format!("This endpoint is not supported by {provider}");
                 Err(Error::invalid("unsupported_endpoint", message))
             }
-            _ => Ok(None),
+            _ => Ok(()),
         }
     }
 
@@ -94,10 +103,13 @@ impl Dialect {
     ///
     /// # Errors
     /// The body is not what OpenAI's API takes.
-    pub fn chat_request(self, body: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn chat_request(self, body: &[u8]) -> Result<Outgoing, Error> {
         match self {
-            Self::OpenAi => Ok(body.to_vec()),
-            Self::Anthropic => anthropic::request::translate(body),
+            Self::OpenAi => Ok(Outgoing { path: "/chat/completions".into(), body: body.to_vec() }),
+            Self::Anthropic => {
+                let body = anthropic::request::translate(body)?;
+                Ok(Outgoing { path: "/messages".into(), body })
+            }
         }
     }
 
@@ -179,6 +191,14 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.facts,
             Self::Anthropic(stream) => stream.facts,
+        }
+    }
+
+    /// Whether anything of an answer has come: text, a tool call, reasoning, a finish reason.
+    pub fn has_content(&self) -> bool {
+        match self {
+            Self::OpenAi(stream) => stream.content,
+            Self::Anthropic(stream) => stream.content,
         }
     }
 

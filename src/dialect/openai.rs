@@ -3,7 +3,10 @@
 use super::{Facts, Usage, failure};
 use crate::stream::sse::Event;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The fields of an answer, or of a chunk of one, that the log wants.
 #[derive(Default, Deserialize)]
@@ -110,12 +113,14 @@ pub struct Stream {
     provider: &'static str,
     /// An event had a name: no chat completion, so that no rule of its end applies.
     named: bool,
+    /// Anything of an answer has come.
+    pub(super) content: bool,
 }
 
 impl Stream {
     /// An observer at the start of a stream.
     pub fn new(provider: &'static str) -> Self {
-        Self { facts: Facts::default(), provider, named: false }
+        Self { facts: Facts::default(), provider, named: false, content: false }
     }
 
     pub(super) fn on_event(&mut self, event: Event<'_>) {
@@ -124,6 +129,7 @@ impl Stream {
             return;
         }
         self.named |= !event.name.is_empty();
+        self.content = self.content || has_content(event.data);
         // Most chunks carry a piece of text and nothing new: a search is cheaper than a parse.
         let news = self.facts.model.is_none()
             || has_value(event.data, b"\"usage\"", b'{')
@@ -142,6 +148,30 @@ impl Stream {
             failure::write_truncated(out, self.provider, &mut self.facts);
         }
     }
+}
+
+/// Whether a chunk has more than a role in it.
+fn has_content(data: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Chunk<'a> {
+        #[serde(borrow, default)]
+        choices: Vec<Piece<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Piece<'a> {
+        #[serde(borrow)]
+        delta: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+        text: Option<IgnoredAny>,
+        finish_reason: Option<IgnoredAny>,
+    }
+    let Ok(Chunk { choices }) = serde_json::from_slice(data) else { return false };
+    choices.iter().any(|choice| {
+        let mut members = choice.delta.iter().flatten();
+        let said = members.any(|(name, value)| {
+            name != "role" && !["null", "\"\"", "[]", "{}"].contains(&value.get())
+        });
+        said || choice.text.is_some() || choice.finish_reason.is_some()
+    })
 }
 
 /// Whether `key` (with its quotes) is followed by a value that begins with `first`.
@@ -176,6 +206,22 @@ mod tests {
         assert_eq!(facts.model.as_deref(), Some("gpt-4o"));
         assert_eq!(facts.finish_reason.as_deref(), Some("stop"));
         assert!(facts.complete);
+    }
+
+    #[test]
+    fn a_role_alone_is_no_content() {
+        for (delta, content) in [
+            (r#"{"role":"assistant","content":"","refusal":null}"#, false),
+            (r#"{"role":"assistant","content":"a"}"#, true),
+            (r#"{"tool_calls":[{"index":0}]}"#, true),
+            (r#"{"reasoning_content":"hm"}"#, true),
+            ("{}", false),
+        ] {
+            let chunk = format!(r#"{{"choices":[{{"delta":{delta},"finish_reason":null}}]}}"#);
+            assert_eq!(has_content(chunk.as_bytes()), content, "{delta}");
+        }
+        assert!(has_content(br#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#));
+        assert!(!has_content(br#"{"choices":[],"usage":{}}"#));
     }
 
     #[test]

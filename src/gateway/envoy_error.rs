@@ -16,6 +16,20 @@ pub fn no_body(status: u16) -> Error {
     Error::provider(status, "empty_response", message)
 }
 
+/// The 408 for a provider that did not answer within `timeout` milliseconds.
+pub fn timed_out(timeout: u64) -> Error {
+    let message = format!("Request exceeded the timeout sent in the request: {timeout}ms");
+    Error { kind: "timeout_error", ..Error::provider(408, "request_timeout", message) }
+}
+
+/// The error for a last attempt that had no answer, of which `status` tells the kind.
+pub fn without_answer(status: u16, timeout: u64) -> Error {
+    match status {
+        408 => timed_out(timeout),
+        _ => unreachable(),
+    }
+}
+
 /// The error for an answer with these `response_code_details`
 /// (<https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details>),
 /// which Envoy answered with `status`. `timeout` is the request's, in milliseconds.
@@ -23,15 +37,7 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
     let reason = details.split(['{', '(']).next().unwrap_or_default();
     match reason {
         "request_payload_too_large" => too_large(limit),
-        "upstream_per_try_timeout" | "response_timeout" => Error {
-            status: 408,
-            kind: "timeout_error",
-            ..Error::provider(
-                408,
-                "request_timeout",
-                format!("Request exceeded the timeout sent in the request: {timeout}ms"),
-            )
-        },
+        "upstream_per_try_timeout" | "response_timeout" => timed_out(timeout),
         "stream_idle_timeout" | "request_overall_timeout" | "downstream_local_disconnect" => {
             Error::client(408, "request_stalled", "The request was not sent in time")
         }
@@ -73,15 +79,24 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
 /// `upstream_reset_before_response_started{connection_failure,...}` and its kin.
 fn reset(details: &str) -> Error {
     if details.contains("overflow") {
-        let message = "Too many requests to this provider are in flight";
-        return Error::provider(503, "overloaded", message);
+        return overloaded();
     }
     if details.contains("connection_failure") || details.contains("connection_timeout") {
-        let message = "The provider could not be reached";
-        return Error::provider(503, "upstream_unreachable", message);
+        return unreachable();
     }
     let message = "The provider closed the connection before it answered";
     Error::provider(502, "upstream_reset", message)
+}
+
+/// The error for a request beyond a circuit breaker's limits.
+pub fn overloaded() -> Error {
+    let message = "Too many requests to this provider are in flight";
+    Error::provider(503, "overloaded", message)
+}
+
+/// The error for a provider that no connection reached.
+pub fn unreachable() -> Error {
+    Error::provider(503, "upstream_unreachable", "The provider could not be reached")
 }
 
 #[cfg(test)]

@@ -1,168 +1,292 @@
-//! From the headers of a request to its target: config, virtual key, provider, credential.
+//! From a request to its plan: the config's tree, the chain of targets, and for each target its
+//! cluster and the caller's credential.
 
-use crate::config::object::{self, Target};
-use crate::config::registry::{Registry, Upstream};
+use super::chain::{self, Choice, Step};
+use super::{World, target_error};
+use crate::config::query::Subject;
+use crate::config::registry::{Registry, Saved};
 use crate::config::request::{PREFIX, RequestOptions};
+use crate::config::tree::{self, Kind, Node, Target};
+use crate::contract::{cluster, weighted_config};
+use crate::decide;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Headers;
-use crate::plan::{Plan, Secret};
+use crate::json::Object;
+use crate::plan::{self, Plan, Secret};
 use crate::provider::{self, PROVIDERS};
 use crate::record::Record;
+use std::rc::Rc;
+
+/// The config of a request.
+#[derive(Debug)]
+pub enum Config {
+    /// A saved one, by its slug.
+    Saved(String),
+    /// The caller's own, or none: then a target that names nothing.
+    Own(Box<Node>),
+}
 
 /// Where a request goes.
 #[derive(Debug)]
 pub struct Resolved {
     /// What the provider role gets.
     pub plan: Plan,
-    /// `x-portkey-last-used-option-index`.
-    pub option_index: String,
-    /// Milliseconds until the response headers of an attempt.
+    /// What the route reads: a cluster or a weighted config.
+    pub route: String,
+    /// Envoy's limit until the response headers of an attempt, in milliseconds.
     pub timeout: u64,
 }
 
-/// Resolves a request; notes for the log what it finds.
+/// Reads and checks the config, before the body is there.
 ///
 /// # Errors
-/// Nothing to go to, or something that does not exist.
-pub fn resolve(
-    registry: &Registry,
-    headers: &Headers,
-    endpoint: Endpoint,
-    path: &str,
-    record: &mut Record,
-) -> Result<Resolved, Error> {
-    let options = RequestOptions::parse(headers)?;
-    record.metadata = options.metadata.and_then(metadata);
-    let target = config(registry, &options, record)?;
-    let (cluster, key) = destination(registry, &options, &target, headers, record)?;
-    let upstream = registry.upstream(&cluster).ok_or_else(|| {
-        Error::gateway("no_upstream", "The gateway has no upstream for this provider")
-    })?;
-    record.provider = Some(upstream.provider.slug);
-    upstream.provider.dialect.path(endpoint, upstream.provider.slug)?;
-    let mut plan = Plan::new(cluster, path.to_owned(), endpoint);
-    plan.strict = !(options.relaxed || target.relaxed);
-    plan.api_key = key.map(Secret);
-    plan.headers = provider_headers(headers)?;
-    plan.override_params = target.override_params;
-    plan.retry = target.retry;
-    let timeout = options.request_timeout.or(target.request_timeout);
-    let timeout = timeout.or(upstream.timeout).unwrap_or(registry.request_timeout);
-    Ok(Resolved { plan, option_index: target.path, timeout })
-}
-
-fn metadata(json: &str) -> Option<serde_json::Value> {
-    serde_json::from_str(json).ok().filter(serde_json::Value::is_object)
-}
-
-/// The target of the request's config; without one, a target that names nothing.
-fn config(
-    registry: &Registry,
-    options: &RequestOptions<'_>,
-    record: &mut Record,
-) -> Result<Target, Error> {
-    let Some(config) = options.config else {
-        return Ok(Target { path: "config".to_owned(), ..Target::default() });
-    };
+/// It does not exist, or something in it is wrong.
+pub fn config(registry: &Registry, options: &RequestOptions<'_>) -> Result<Config, Error> {
+    let Some(config) = options.config else { return Ok(Config::Own(Box::default())) };
     let is_slug = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let json = match config.bytes().all(is_slug) {
-        false => config,
-        true => {
-            let saved = registry.config(config).ok_or_else(|| {
-                Error::invalid("unknown_config", "Invalid config id passed")
-                    .with_hint(format!("gateway.yaml has no config {config:?}"))
-                    .with_param("x-portkey-config")
-            })?;
-            record.config = Some(config.to_owned());
-            saved
+    if config.bytes().all(is_slug) {
+        if registry.config(config).is_some() {
+            return Ok(Config::Saved(config.to_owned()));
         }
-    };
-    if serde_json::from_str::<serde::de::IgnoredAny>(json).is_err() {
+        return Err(Error::invalid("unknown_config", "Invalid config id passed")
+            .with_hint(format!("gateway.yaml has no config {config:?}"))
+            .with_param("x-portkey-config"));
+    }
+    if serde_json::from_str::<serde::de::IgnoredAny>(config).is_err() {
         let message = "Invalid config passed. You need to pass a valid json";
         return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
     }
-    object::parse(json)
+    let root = tree::read(config, registry).map_err(|problems| tree::error(&problems))?;
+    Ok(Config::Own(Box::new(root)))
 }
 
-/// The cluster, and the caller's credential where one goes with it. The config's own target wins
-/// over the headers.
-fn destination(
-    registry: &Registry,
-    options: &RequestOptions<'_>,
-    target: &Target,
-    headers: &Headers,
-    record: &mut Record,
-) -> Result<(String, Option<String>), Error> {
-    if let Some(slug) = &target.virtual_key {
-        return Ok((virtual_key(registry, slug, record)?, None));
-    }
-    if let Some(name) = &target.provider {
-        return match name.strip_prefix('@') {
-            Some(slug) => Ok((virtual_key(registry, slug, record)?, None)),
-            None => Ok((provider_cluster(name)?, target.api_key.clone())),
+/// A request that is being resolved.
+pub struct Resolver<'a> {
+    /// The plugin configuration.
+    pub registry: &'a Rc<Registry>,
+    /// The client's headers.
+    pub headers: &'a Headers,
+    /// What they ask for.
+    pub options: &'a RequestOptions<'a>,
+    /// The operation.
+    pub endpoint: Endpoint,
+    /// Path and query.
+    pub path: &'a str,
+    /// The JSON body, if there is one.
+    pub body: Option<&'a Object<'a>>,
+    /// Chance and time.
+    pub world: &'a dyn World,
+}
+
+impl Resolver<'_> {
+    /// Makes the plan; notes for the log what it finds.
+    ///
+    /// # Errors
+    /// Nothing to go to, or something that does not exist.
+    pub fn resolve(&self, config: &Config, record: &mut Record) -> Result<Resolved, Error> {
+        let (root, weighted) = match config {
+            Config::Own(root) => (root.as_ref(), None),
+            Config::Saved(slug) => {
+                record.config = Some(slug.clone());
+                let Saved { root, weighted } = self.registry.config(slug).ok_or_else(|| {
+                    Error::gateway("no_config", "The saved config is not there any more")
+                })?;
+                (root, weighted.then(|| weighted_config(slug)))
+            }
         };
-    }
-    if let Some(slug) = options.provider.and_then(|name| name.strip_prefix('@')) {
-        return Ok((virtual_key(registry, slug, record)?, None));
-    }
-    if let Some(slug) = options.virtual_key {
-        return Ok((virtual_key(registry, slug, record)?, None));
-    }
-    let Some(name) = options.provider else {
-        return Err(nothing_named(options));
-    };
-    let cluster = provider_cluster(name)?;
-    let key = match (options.bearer, registry.upstream(&cluster)) {
-        (Some(key), _) => Some(key.to_owned()),
-        (None, Some(upstream)) => own_header(upstream, headers)?,
-        (None, None) => None,
-    };
-    Ok((cluster, key))
-}
-
-fn nothing_named(options: &RequestOptions<'_>) -> Error {
-    let message = match options.config {
-        None => "Either x-portkey-config or x-portkey-provider header is required",
-        Some(_) => {
-            "Either x-portkey-provider needs to be passed. Or the x-portkey-config header should \
-             have a valid config with provider details in it."
+        let mut plan = Plan::new(self.path.to_owned(), self.endpoint);
+        plan.headers = provider_headers(self.headers)?;
+        plan.stream = self.body.is_some_and(|body| body.is_true("stream"));
+        if let Some(route) = weighted
+            && let Some((targets, timeout)) = self.weighted(root)?
+        {
+            plan.weighted = true;
+            plan.targets = targets;
+            return Ok(Resolved { plan, route, timeout });
         }
-    };
-    Error::invalid("no_provider", message)
-        .with_hint("x-portkey-virtual-key names one, too")
-        .with_param("x-portkey-provider")
-}
-
-fn virtual_key(registry: &Registry, slug: &str, record: &mut Record) -> Result<String, Error> {
-    let cluster = registry.virtual_key(slug).ok_or_else(|| {
-        let shown: String = slug.chars().take(64).collect();
-        Error::invalid("unknown_virtual_key", "Invalid virtual key passed")
-            .with_hint(format!("gateway.yaml has no virtual key {shown:?}"))
-            .with_param("x-portkey-virtual-key")
-    })?;
-    record.virtual_key = Some(slug.to_owned());
-    Ok(cluster.to_owned())
-}
-
-fn provider_cluster(name: &str) -> Result<String, Error> {
-    match provider::find(name) {
-        Some(row) => Ok(provider::provider_cluster(row.slug)),
-        None => {
-            let shown: String = name.chars().take(64).collect();
-            Err(Error::invalid("unknown_provider", "Invalid provider passed")
-                .with_hint(format!("there is no provider {shown:?}"))
-                .with_param("x-portkey-provider"))
+        for step in self.chain(root, record)? {
+            plan.targets.push(self.target(&step)?);
         }
+        let avoid = |target: &plan::Target| self.world.is_cooling(&target.cluster);
+        plan.first = decide::first(&plan, &avoid);
+        let timeout = self.limits(&mut plan);
+        let first = plan.targets.get(plan.first).ok_or_else(no_target)?;
+        self.note(first, record);
+        Ok(Resolved { route: first.route().to_owned(), plan, timeout })
+    }
+
+    /// The targets of a config whose first one Envoy picks, and their limit until the response
+    /// headers; `None` when the choice must be made here.
+    fn weighted(&self, root: &Node) -> Result<Option<(Vec<plan::Target>, u64)>, Error> {
+        let Kind::Strategy(_, nodes) = &root.kind else { return Ok(None) };
+        let mut targets = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let Kind::Target(target) = &node.kind else { return Ok(None) };
+            let step = Step { path: &node.path, target, fallbacks: Vec::new() };
+            targets.push(plan::Target { hop: false, ..self.target(&step)? });
+        }
+        let Some(timeout) = targets.first().map(|target| target.timeout) else { return Ok(None) };
+        let fits = targets.iter().all(|target| {
+            // Envoy's route knows one limit, and retries every reset if it retries at all.
+            let resets = target.retry.attempts == 0 || target.retry.on_status_codes.contains(&503);
+            let plain = target.custom_host.is_none() && target.timeout == timeout;
+            resets && plain && !self.world.is_cooling(&target.cluster)
+        });
+        Ok(fits.then_some((targets, timeout)))
+    }
+
+    fn chain<'n>(&self, root: &'n Node, record: &Record) -> Result<Vec<Step<'n>>, Error> {
+        let param = |name: &str| self.body.and_then(|body| body.get(name));
+        let pathname = self.path.split(['?', '#']).next().unwrap_or_default();
+        let subject = Subject { metadata: record.metadata.as_ref(), param: &param, pathname };
+        let header = |name: &str| self.headers.text(name);
+        let choice = Choice {
+            subject,
+            header: &header,
+            random: &|| self.world.random(),
+            avoid: &|target| match &target.virtual_key {
+                Some(slug) => self.world.is_cooling(&provider::virtual_key_cluster(slug)),
+                None => false,
+            },
+        };
+        chain::chain(root, &choice)
+    }
+
+    fn target(&self, step: &Step<'_>) -> Result<plan::Target, Error> {
+        let (registry, options, settings) = (self.registry, self.options, &step.target.settings);
+        let (cluster, key) = self.destination(step.target)?;
+        let upstream = registry.upstream(&cluster).ok_or_else(|| {
+            Error::gateway("no_upstream", "The gateway has no upstream for this provider")
+        })?;
+        let slug = upstream.provider.slug;
+        upstream.provider.dialect.check(self.endpoint, slug)?;
+        let custom_host = options.custom_host.or(settings.custom_host.as_deref());
+        if let Some(url) = custom_host {
+            self.check_host(url, step)?;
+        }
+        let asked = options.request_timeout.or(settings.request_timeout).or(upstream.timeout);
+        Ok(plan::Target {
+            cluster,
+            option_index: step.path.to_owned(),
+            api_key: key.map(Secret),
+            custom_host: custom_host.map(str::to_owned),
+            strict: !(options.relaxed || settings.relaxed),
+            override_params: settings.override_params.clone(),
+            drop_params: settings.drop_params.clone(),
+            forwarded: self.forwarded(&settings.forward_headers)?,
+            timeout: asked.unwrap_or(registry.request_timeout),
+            hop: asked.is_some(),
+            first_token_timeout: settings.first_token_timeout,
+            hold: settings.stream_hold,
+            retry: settings.retry.clone(),
+            fallbacks: step.fallbacks.clone(),
+        })
+    }
+
+    /// Envoy has one limit until the response headers for all attempts of a request, and it goes
+    /// on while an answer is held. Targets that ask for another limit take the hop.
+    fn limits(&self, plan: &mut Plan) -> u64 {
+        let limits = plan.targets.iter().map(|target| target.timeout);
+        let (Some(least), Some(most)) = (limits.clone().min(), limits.max()) else {
+            return self.registry.request_timeout;
+        };
+        let one_limit = least == most && !plan.stream;
+        if one_limit || plan.max_retries() == 0 {
+            plan.targets.iter_mut().for_each(|target| target.hop = false);
+            return most;
+        }
+        self.registry.request_timeout.max(most)
+    }
+
+    fn check_host(&self, url: &str, step: &Step<'_>) -> Result<(), Error> {
+        let refuse = |code, hint: String| {
+            let param = match self.options.custom_host {
+                Some(_) => "x-portkey-custom-host".to_owned(),
+                None => format!("{}.custom_host", step.path),
+            };
+            Err(Error::invalid(code, "Invalid custom host").with_hint(hint).with_param(param))
+        };
+        match provider::BaseUrl::parse_public(url) {
+            Err(error) => refuse("invalid_custom_host", error.to_string()),
+            Ok(url) if !self.registry.allows_host(&url) => {
+                let hint = "gateway.yaml's custom_hosts does not allow it".to_owned();
+                refuse("custom_host_not_allowed", hint)
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// The client's headers of these names, and of those that the request names.
+    fn forwarded(&self, names: &[String]) -> Result<Vec<(String, String)>, Error> {
+        let asked: Vec<String> = match self.options.forward_headers {
+            Some(list) => list.split(',').map(crate::config::inherit::header_name).collect(),
+            None => names.to_vec(),
+        };
+        let mut found = Vec::new();
+        for name in asked {
+            if name == "x-portkey-forward-headers" {
+                let message =
+                    "forward_headers must not contain the 'x-portkey-forward-headers' header";
+                return Err(Error::invalid("invalid_forward_headers", message));
+            }
+            if let Some(value) = unique_text(self.headers, &name)?.filter(|_| may_forward(&name)) {
+                found.push((name, value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The cluster, and the caller's credential where one goes with it. The config's own target
+    /// wins over the headers.
+    fn destination(&self, target: &Target) -> Result<(String, Option<String>), Error> {
+        let options = self.options;
+        if let Some(slug) = &target.virtual_key {
+            return Ok((self.virtual_key(slug)?, None));
+        }
+        if let Some(slug) = target.provider {
+            return Ok((provider::provider_cluster(slug), target.api_key.clone()));
+        }
+        if let Some(slug) = options.provider.and_then(|name| name.strip_prefix('@')) {
+            return Ok((self.virtual_key(tree::slug_of(slug))?, None));
+        }
+        if let Some(slug) = options.virtual_key {
+            return Ok((self.virtual_key(slug)?, None));
+        }
+        let name = options.provider.ok_or_else(|| target_error::nothing_named(options))?;
+        let row = provider::find(name).ok_or_else(|| target_error::unknown_provider(name))?;
+        let key = match (options.bearer, row.auth.header()) {
+            (Some(key), _) => Some(key.to_owned()),
+            // As the provider's own clients send it, such as `x-api-key`.
+            (None, Some((name, _))) => unique_text(self.headers, name)?,
+            (None, None) => None,
+        };
+        Ok((provider::provider_cluster(row.slug), key))
+    }
+
+    fn virtual_key(&self, slug: &str) -> Result<String, Error> {
+        let cluster = self.registry.virtual_key(slug);
+        cluster.map(str::to_owned).ok_or_else(|| target_error::unknown_virtual_key(slug))
+    }
+
+    fn note(&self, target: &plan::Target, record: &mut Record) {
+        let upstream = self.registry.upstream(&target.cluster);
+        record.provider = upstream.map(|upstream| upstream.provider.slug);
+        record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
     }
 }
 
-/// The credential as the provider's own clients send it, such as `x-api-key`.
-fn own_header(upstream: &Upstream, headers: &Headers) -> Result<Option<String>, Error> {
-    let Some((name, _)) = upstream.provider.auth.header() else {
-        return Ok(None);
-    };
-    unique_text(headers, name)
+fn no_target() -> Error {
+    Error::gateway("no_target", "The config leads to no target")
+}
+
+/// Whether a caller may have a header sent on: not what the connection or the gateway speaks in.
+fn may_forward(name: &str) -> bool {
+    let kept = ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade"];
+    !name.starts_with(':')
+        && !name.starts_with("x-envoy-")
+        && !name.starts_with(PREFIX)
+        && !kept.contains(&name)
 }
 
 /// The caller's headers that belong to providers, also written with `x-portkey-` before them.
@@ -189,4 +313,15 @@ fn unique_text(headers: &Headers, name: &str) -> Result<Option<String>, Error> {
         .filter(|value| !value.is_empty());
     let text = value.map(std::str::from_utf8).transpose();
     Ok(text.map_err(|_| invalid("invalid_header", "not valid UTF-8"))?.map(str::to_owned))
+}
+
+impl plan::Target {
+    /// The Envoy cluster that an attempt at this target goes through.
+    pub fn route(&self) -> &str {
+        match self.custom_host {
+            _ if self.hop => cluster::HOP,
+            Some(_) => cluster::CUSTOM,
+            None => &self.cluster,
+        }
+    }
 }

@@ -83,6 +83,21 @@ mod raw {
             data: *const u8,
             size: usize,
         ) -> u32;
+        pub fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        pub fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *const u8,
+            size: usize,
+            cas: u32,
+        ) -> u32;
+        pub fn proxy_continue_stream(stream: u32) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -165,14 +180,14 @@ pub fn now() -> HostResult<u64> {
     check("get_current_time", status).map(|()| time)
 }
 
-/// The first `size` bytes of a buffer; empty when there is none.
+/// Up to `size` bytes of a buffer from `start` on; empty when there are none.
 ///
 /// # Errors
 /// The buffer does not exist in this phase.
-pub fn buffer(buffer: Buffer, size: usize) -> HostResult<Vec<u8>> {
+pub fn buffer(buffer: Buffer, start: usize, size: usize) -> HostResult<Vec<u8>> {
     let bytes = fetch("get_buffer", |data, length| {
         // SAFETY: two pointers to live locals.
-        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) }
+        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) }
     })?;
     Ok(bytes.unwrap_or_default())
 }
@@ -232,6 +247,43 @@ pub fn set_property(path: &str, value: &[u8]) -> HostResult<()> {
     let status =
         unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
     check("set_property", status)
+}
+
+/// A value that all VMs of the same id share; `None` when there is none.
+///
+/// # Errors
+/// The host refused.
+pub fn shared_data(key: &str) -> HostResult<Option<Vec<u8>>> {
+    let mut cas = 0;
+    fetch("get_shared_data", |data, length| {
+        // SAFETY: pointer and length of a live string, three pointers to live locals.
+        unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, length, &raw mut cas) }
+    })
+}
+
+/// Writes a shared value, whatever it was. Keys are never evicted: only use a fixed set.
+///
+/// # Errors
+/// The host refused.
+pub fn set_shared_data(key: &str, value: &[u8]) -> HostResult<()> {
+    const WHATEVER_IT_WAS: u32 = 0;
+    // SAFETY: pointers and lengths of a live string and a live slice.
+    let status = unsafe {
+        let (data, size) = (value.as_ptr(), value.len());
+        raw::proxy_set_shared_data(key.as_ptr(), key.len(), data, size, WHATEVER_IT_WAS)
+    };
+    check("set_shared_data", status)
+}
+
+/// Lets a held response go on.
+///
+/// # Errors
+/// The host refused.
+pub fn resume_response() -> HostResult<()> {
+    const RESPONSE: u32 = 1;
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_continue_stream(RESPONSE) };
+    check("continue_stream", status)
 }
 
 /// Answers the request here. `details` becomes Envoy's `response_code_details`.

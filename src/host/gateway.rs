@@ -1,9 +1,11 @@
 //! The gateway role's stream: Envoy's callbacks to [`Gateway`], its verdicts to Envoy.
 
 use super::abi::{self, Buffer, HostResult, Map};
+use super::world::Envoy;
 use super::{headers, refuse, reply, set_headers};
 use crate::config::registry::Registry;
-use crate::gateway::{Forward, Gateway, Verdict, property};
+use crate::contract::property;
+use crate::gateway::{Forward, Gateway, Verdict};
 use crate::record;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -36,9 +38,9 @@ impl Stream {
     }
 
     fn on_whole_body(&mut self, size: usize) -> Action {
-        match abi::buffer(Buffer::RequestBody, size) {
+        match abi::buffer(Buffer::RequestBody, 0, size) {
             Ok(body) => {
-                let verdict = self.core.on_request_body(&body);
+                let verdict = self.core.on_request_body(&Envoy, &body);
                 self.apply(verdict)
             }
             Err(error) => refuse(&error.to_string()),
@@ -47,11 +49,11 @@ impl Stream {
 
     fn on_response(&mut self, end_of_stream: bool) -> HostResult<Action> {
         let details = abi::property("response\0code_details")?.unwrap_or_default();
-        let attempts = abi::property("upstream\0request_attempt_count")?.unwrap_or_default();
-        let attempts = attempts.try_into().map_or(1, u64::from_le_bytes);
+        let report = abi::property(property::REPORT)?;
         let details = String::from_utf8_lossy(&details);
         let mut map = headers(Map::ResponseHeaders)?;
-        let answer = self.core.on_response_headers(&details, attempts, &mut map, end_of_stream);
+        let answer =
+            self.core.on_response_headers(&details, report.as_deref(), &mut map, end_of_stream);
         match answer {
             Some(answer) => {
                 self.replied = true;
@@ -77,7 +79,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
         match headers(Map::RequestHeaders) {
             Ok(map) => {
-                let verdict = self.core.on_request_headers(map, end_of_stream);
+                let verdict = self.core.on_request_headers(&Envoy, map, end_of_stream);
                 self.apply(verdict)
             }
             Err(error) => refuse(&error.to_string()),
@@ -111,10 +113,11 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        let written = abi::property(property::FACTS).and_then(|facts| {
+        let written = abi::property(property::REPORT).and_then(|report| {
             let details = abi::property("response\0code_details")?.unwrap_or_default();
             let details = String::from_utf8_lossy(&details);
-            abi::set_property(record::PROPERTY, &self.core.record(facts.as_deref(), &details))
+            let record = self.core.record(report.as_deref(), &details);
+            abi::set_property(record::PROPERTY, &record)
         });
         if let Err(error) = written {
             log::error!("the log record was not written: {error}");

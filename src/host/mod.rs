@@ -5,6 +5,7 @@ mod abi;
 mod gateway;
 mod logger;
 mod provider;
+mod world;
 
 use crate::config::registry::Registry;
 use crate::config::settings::Role;
@@ -29,7 +30,7 @@ struct Root {
 
 impl Root {
     fn configure(&self, size: usize) -> Result<Registry, String> {
-        let json = abi::buffer(Buffer::PluginConfiguration, size).map_err(|e| e.to_string())?;
+        let json = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|e| e.to_string())?;
         let registry = Registry::parse(&json)?;
         declare_record().map_err(|e| e.to_string())?;
         Ok(registry)

@@ -1,35 +1,53 @@
 //! The provider role's stream: Envoy's callbacks to [`Attempt`], its verdicts to Envoy.
 
 use super::abi::{self, Buffer, HostResult, Map};
+use super::world::{self, Envoy, milliseconds};
 use super::{headers, refuse, reply, set_headers};
-use crate::attempt::{Attempt, Inbound, Outbound};
+use crate::attempt::{Attempt, Beginning, Inbound, Outbound};
 use crate::config::registry::Registry;
-use crate::gateway::property;
+use crate::contract::{cluster, property};
+use crate::gateway::Reply;
+use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One attempt.
 pub struct Stream {
     core: Attempt,
     /// The request body is being collected.
     waiting: bool,
+    /// Bytes of the held response body that were read.
+    read: usize,
+    /// The call whose end is the end of the wait for a stream's first content.
+    timer: Option<u32>,
 }
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { core: Attempt::new(registry), waiting: false }
+        Self { core: Attempt::new(registry), waiting: false, read: 0, timer: None }
     }
 
     fn on_request(&mut self, end_of_stream: bool) -> HostResult<Action> {
         let plan = abi::property(property::PLAN)?;
+        let report = abi::property(property::REPORT)?;
         let map = headers(Map::RequestHeaders)?;
-        let outbound = self.core.on_request_headers(plan.as_deref(), map, end_of_stream);
+        let beginning = Beginning {
+            plan: plan.as_deref(),
+            report: report.as_deref(),
+            cluster: &|| {
+                let name = abi::property("xds\0cluster_name").ok().flatten();
+                String::from_utf8(name.unwrap_or_default()).unwrap_or_default()
+            },
+            now: milliseconds(),
+        };
+        let outbound = self.core.on_request_headers(&beginning, map, end_of_stream);
         self.send(outbound)
     }
 
     fn on_whole_body(&mut self, size: usize) -> Action {
-        let sent = abi::buffer(Buffer::RequestBody, size).and_then(|body| {
+        let sent = abi::buffer(Buffer::RequestBody, 0, size).and_then(|body| {
             let outbound = self.core.on_request_body(&body);
             self.send(outbound)
         });
@@ -52,50 +70,98 @@ impl Stream {
     }
 
     fn on_response(&mut self, end_of_stream: bool) -> HostResult<Action> {
-        let attempt = abi::property("upstream\0request_attempt_count")?.unwrap_or_default();
-        let attempt = attempt.try_into().map_or(1, u64::from_le_bytes);
-        let now = abi::now()? / 1_000_000_000;
         let mut map = headers(Map::ResponseHeaders)?;
-        let inbound = self.core.on_response_headers(&mut map, end_of_stream, attempt, now);
-        if inbound == Inbound::Hold {
-            return Ok(Action::Pause);
-        }
+        let now = milliseconds();
+        let inbound = self.core.on_response_headers(&Envoy, &mut map, end_of_stream, now);
         set_headers(Map::ResponseHeaders, &map)?;
         self.publish()?;
-        Ok(Action::Continue)
+        if let Some(pause) = self.core.first_token_timeout() {
+            self.start_timer(pause);
+        }
+        Ok(if inbound == Inbound::Hold { Action::Pause } else { Action::Continue })
     }
 
     fn on_response_bytes(&mut self, size: usize, end_of_stream: bool) -> HostResult<Action> {
-        if self.core.holds() && !end_of_stream {
+        if self.core.wants_whole() && !end_of_stream {
             return Ok(Action::Pause);
         }
         if !self.core.reads() {
             return Ok(Action::Continue);
         }
-        let bytes = abi::buffer(Buffer::ResponseBody, size)?;
-        match self.core.on_response_body(&bytes, end_of_stream) {
-            Inbound::Pass => {}
-            Inbound::Hold => return Ok(Action::Pause),
+        // What is held comes again with every callback.
+        let bytes = abi::buffer(Buffer::ResponseBody, self.read, size)?;
+        let inbound = self.core.on_response_body(&Envoy, &bytes, end_of_stream, milliseconds());
+        self.publish()?;
+        let held = inbound == Inbound::Hold;
+        self.read = if held { self.read + bytes.len() } else { 0 };
+        match inbound {
+            Inbound::Pass | Inbound::Hold => {}
             Inbound::Replace(bytes) => abi::set_buffer(Buffer::ResponseBody, &bytes)?,
             Inbound::Release(map, body) => {
                 set_headers(Map::ResponseHeaders, &map)?;
                 abi::set_buffer(Buffer::ResponseBody, &body)?;
             }
         }
+        Ok(if held { Action::Pause } else { Action::Continue })
+    }
+
+    /// A call that nobody answers, so that its time-out comes after `pause` milliseconds: Envoy
+    /// has no other timer for a single stream.
+    fn start_timer(&mut self, pause: u64) {
+        let headers = vec![(":method", "GET"), (":path", "/"), (":authority", "timer")];
+        let pause = Duration::from_millis(pause);
+        match hostcalls::dispatch_http_call(cluster::TIMER, headers, None, vec![], pause) {
+            Ok(token) => self.timer = Some(token),
+            Err(status) => log::error!("no timer for a stream's first content: {status:?}"),
+        }
+    }
+
+    fn on_timer(&mut self) -> HostResult<()> {
+        let inbound = self.core.on_first_token_timeout(&Envoy, milliseconds());
         self.publish()?;
-        Ok(Action::Continue)
+        let Inbound::Release(map, body) = inbound else { return Ok(()) };
+        if self.core.goes_on() {
+            set_headers(Map::ResponseHeaders, &map)?;
+            return abi::resume_response();
+        }
+        reply(&Reply::late(&map, body));
+        Ok(())
     }
 
     /// Writes what is known of the answer as soon as it is known: a client may leave at any time.
     fn publish(&mut self) -> HostResult<()> {
-        match self.core.news() {
-            Some(facts) => abi::set_property(property::FACTS, &facts),
-            None => Ok(()),
+        let news = self.core.news();
+        if let Some(cluster) = &news.cluster {
+            abi::set_property(property::CLUSTER, cluster.as_bytes())?;
         }
+        if let Some(report) = &news.report {
+            abi::set_property(property::REPORT, report)?;
+        }
+        if let Some((cluster, pause)) = &news.cooling {
+            world::cool(cluster, *pause);
+        }
+        Ok(())
     }
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+        if self.timer.take() != Some(token) {
+            return;
+        }
+        if let Err(error) = self.on_timer() {
+            log::error!("a late stream was not ended: {error}");
+        }
+    }
+
+    fn on_done(&mut self) -> bool {
+        self.core.on_done(&Envoy, milliseconds());
+        if let Err(error) = self.publish() {
+            log::error!("the end of an attempt was not noted: {error}");
+        }
+        true
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {

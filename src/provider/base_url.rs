@@ -82,6 +82,17 @@ impl BaseUrl {
         Ok(Self { scheme, host: host.to_owned(), port, path: path.to_owned() })
     }
 
+    /// Parses a URL that a person wrote: `http` or `https`, nothing of Envoy's own.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_public(url: &str) -> Result<Self, InvalidBaseUrl> {
+        Self::parse(url).and_then(|url| match url.scheme {
+            Scheme::Envoy => Err(InvalidBaseUrl::Scheme),
+            Scheme::Http | Scheme::Https => Ok(url),
+        })
+    }
+
     /// The value of the `:authority` header: the port only when it is not the scheme's own.
     pub fn authority(&self) -> String {
         let host = match self.host.contains(':') {

@@ -63,6 +63,7 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
     let named = overrides.is_some();
     let none = Overrides::default();
     let (base_url, url) = base_url(row, &[overrides.unwrap_or(&none)])?;
+    let endpoint = endpoint(&url, named);
     let settings = settings::Upstream {
         provider: row.slug.to_owned(),
         base_url,
@@ -71,9 +72,9 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
         injects_credential: false,
         default_params: None,
         listed: named || url.scheme == Scheme::Envoy,
+        relayed: endpoint == Endpoint::NameOnUse,
     };
     let cluster = provider_cluster(row.slug);
-    let endpoint = endpoint(&url, named);
     Some(Upstream { cluster, base_url: url, endpoint, credential: None, settings })
 }
 
@@ -101,6 +102,7 @@ fn of_virtual_key<'a>(
         injects_credential: credential.is_some(),
         default_params: key.default_params.clone(),
         listed: true,
+        relayed: false,
     };
     let cluster = virtual_key_cluster(slug);
     let endpoint = endpoint(&url, true);
@@ -177,6 +179,11 @@ virtual_keys:
         assert!(find("vk.open").settings.injects_credential && find("vk.d").credential.is_none());
         let listed = |cluster| find(cluster).settings.listed;
         assert!(listed("provider.anthropic") && listed("provider.demo") && listed("vk.open"));
+        let relayed = upstreams.iter().filter(|one| one.settings.relayed);
+        assert_eq!(
+            relayed.map(|one| one.cluster.as_str()).collect::<Vec<_>>(),
+            ["provider.openai"]
+        );
         assert!(!listed("provider.openai") && !find("vk.d").settings.injects_credential);
     }
 }

@@ -10,7 +10,9 @@ mod failure;
 mod forgery;
 mod passing;
 mod reload;
+mod routing;
 mod streaming;
+mod timing;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.
 fn virtual_keys(openai: u16, anthropic: u16) -> String {

@@ -50,7 +50,7 @@ impl Case {
         let context = Context { provider, strict, created: 1_735_689_600 };
         let (dialect, facts) = (self.dialect, &mut Facts::default());
         match self.kind {
-            "request" => dialect.chat_request(&chunks.concat()),
+            "request" => dialect.chat_request(&chunks.concat()).map(|outgoing| outgoing.body),
             "response" => dialect.chat_response(&chunks.concat(), &context, facts),
             "error" => {
                 let status = self.name.rsplit('-').next().unwrap().parse().unwrap();

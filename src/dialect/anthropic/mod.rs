@@ -17,9 +17,9 @@ use crate::error::Error;
 /// The same error, with `parent` before the path of the field at fault.
 fn under(mut error: Error, parent: &str) -> Error {
     error.param = Some(match error.param {
-        None => parent.to_owned(),
-        Some(path) if path.starts_with('[') => [parent, &path].concat(),
-        Some(path) => [parent, ".", &path].concat(),
+        None => parent.into(),
+        Some(path) if path.starts_with('[') => [parent, &path].concat().into(),
+        Some(path) => [parent, ".", &path].concat().into(),
     });
     error
 }

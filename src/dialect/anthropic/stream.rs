@@ -45,6 +45,8 @@ pub struct Stream {
     /// It is `{}` from Anthropic, and all there is for a tool without parameters: without it the
     /// client would assemble arguments that are no JSON.
     unsent_input: Option<String>,
+    /// Anything of an answer has come.
+    pub(in crate::dialect) content: bool,
 }
 
 impl Stream {
@@ -58,6 +60,7 @@ impl Stream {
             head: Vec::new(),
             tools: Vec::new(),
             unsent_input: None,
+            content: false,
         }
     }
 
@@ -132,6 +135,7 @@ impl Stream {
     }
 
     fn on_tool_use(&mut self, block: &Piece<'_>, index: u64, out: &mut Vec<u8>) {
+        self.content = true;
         let tool = self.tools.len() as u64;
         self.tools.push(index);
         self.unsent_input = Some(block.input.map_or("{}", RawValue::get).to_owned());
@@ -147,6 +151,7 @@ impl Stream {
     }
 
     fn on_block_delta(&mut self, payload: &Payload<'_>, out: &mut Vec<u8>) {
+        self.content = true;
         self.open(&Message::default(), out);
         let raw = payload.delta;
         let delta: Piece<'_> = raw.and_then(|raw| object(raw.get())).unwrap_or_default();
@@ -193,6 +198,7 @@ impl Stream {
             return;
         }
         self.state = State::Finished;
+        self.content = true;
         let reason = super::finish_reason(stop_reason);
         self.facts.finish_reason = Some(reason.to_owned());
         out.extend_from_slice(&self.head);

@@ -5,8 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::Checker;
-use crate::config::object;
+use crate::config::tree::{self, Known};
 use crate::tool::field::{Field, suggest};
+
+/// The virtual keys of the same file.
+struct Keys<'a>(&'a [&'a str]);
+
+impl Known for Keys<'_> {
+    fn has_virtual_key(&self, slug: &str) -> bool {
+        self.0.contains(&slug)
+    }
+}
 
 impl Checker<'_> {
     pub(super) fn configs(
@@ -21,7 +30,7 @@ impl Checker<'_> {
                 let before = self.problems.count();
                 self.references(&entry, keys);
                 if self.problems.count() == before {
-                    self.config(&entry.path, json.get());
+                    self.config(&entry.path, json.get(), keys);
                 }
                 configs.insert(slug.to_owned(), json);
             }
@@ -30,13 +39,11 @@ impl Checker<'_> {
     }
 
     /// Reads a config as the module does, which would refuse it on every request.
-    fn config(&mut self, path: &str, json: &str) {
-        let Err(error) = object::parse(json) else { return };
-        let field = error.param.as_deref().unwrap_or("config");
-        let text = error.hint.as_deref().unwrap_or(&error.message);
-        let reason = text.strip_prefix(field).and_then(|rest| rest.strip_prefix(": "));
-        let path = format!("{path}{}", field.strip_prefix("config").unwrap_or_default());
-        self.problems.add(&path, reason.unwrap_or(text));
+    fn config(&mut self, path: &str, json: &str, keys: &[&str]) {
+        for problem in tree::read(json, &Keys(keys)).err().unwrap_or_default() {
+            let below = problem.path.strip_prefix("config").unwrap_or_default();
+            self.problems.add(&format!("{path}{below}"), problem.reason);
+        }
     }
 
     /// Checks one object of a config: the root or a target.

@@ -18,6 +18,20 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway; `yaml` is its gateway.yaml without `listen`, `admin` and `logs`.
     pub fn start(yaml: &str) -> Self {
+        for _ in 0..5 {
+            let mut gateway = Self::spawn(yaml);
+            if gateway.wait_until_ready() {
+                return gateway;
+            }
+            let stderr = gateway.stderr();
+            // Another process may take a port between our look at it and Envoy's.
+            let taken = ["cannot be used", "cannot bind"].iter().any(|why| stderr.contains(why));
+            assert!(taken, "the gateway did not start:\n{stderr}");
+        }
+        panic!("no free ports");
+    }
+
+    fn spawn(yaml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, admin) = (free_port(), free_port());
         let config = dir.path().join("gateway.yaml");
@@ -35,9 +49,7 @@ impl Gateway {
             .stderr(std::fs::File::create(dir.path().join("stderr")).unwrap())
             .spawn()
             .expect("the native tool starts");
-        let mut gateway = Self { port, admin, dir, child };
-        gateway.wait_until_ready();
-        gateway
+        Self { port, admin, dir, child }
     }
 
     /// The text of a gateway.yaml on these ports.
@@ -50,7 +62,7 @@ impl Gateway {
         )
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if self.child.try_wait().unwrap().is_some() {
@@ -61,11 +73,11 @@ impl Gateway {
                 && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
                 && client::send(self.port, "GET", "/health", &[], b"").status == 200;
             if ready {
-                return;
+                return true;
             }
             thread::sleep(Duration::from_millis(50));
         }
-        panic!("the gateway did not start:\n{}", self.stderr());
+        false
     }
 
     pub fn chat(&self, headers: &[&str], body: &str) -> Response {

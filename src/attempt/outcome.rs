@@ -1,0 +1,132 @@
+//! What an answer says about the attempt: its status, how long the provider wants to be left
+//! alone, whether it refuses the request for good.
+
+use crate::decide::{Outcome, Refusal};
+use crate::error::Error;
+use crate::gateway::envoy_error;
+use crate::http::Headers;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The outcome as far as headers tell it. `now` is Unix time in milliseconds.
+pub fn of_headers(headers: &Headers, now: u64) -> Outcome {
+    let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
+    Outcome { retry_after: retry_after(headers, now), ..Outcome::of(status) }
+}
+
+/// Milliseconds that a provider wants to be left alone, in the first form that is there.
+fn retry_after(headers: &Headers, now: u64) -> Option<u64> {
+    let number = |name| headers.text(name).and_then(|text| text.trim().parse::<f64>().ok());
+    let milliseconds = |number: f64| Duration::try_from_secs_f64(number / 1000.0).ok();
+    let pause = number("retry-after-ms").or_else(|| number("x-ms-retry-after-ms"));
+    if let Some(pause) = pause.and_then(milliseconds) {
+        return u64::try_from(pause.as_millis()).ok();
+    }
+    if let Some(seconds) = number("retry-after") {
+        let pause = Duration::try_from_secs_f64(seconds).ok()?;
+        return u64::try_from(pause.as_millis()).ok();
+    }
+    let date = httpdate::parse_http_date(headers.text("retry-after")?).ok()?;
+    let now = UNIX_EPOCH + Duration::from_millis(now);
+    u64::try_from(date.duration_since(now).unwrap_or_default().as_millis()).ok()
+}
+
+/// Why the provider will never take the request, by the error body that the client gets.
+pub fn refusal(body: &[u8]) -> Option<Refusal> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        error: Detail<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Detail<'a> {
+        #[serde(borrow, default)]
+        code: Option<Cow<'a, str>>,
+        #[serde(rename = "type", borrow, default)]
+        kind: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        message: Option<Cow<'a, str>>,
+    }
+    let Body { error } = serde_json::from_slice(body).ok()?;
+    let is = |word: &str| {
+        let named =
+            |name: &Option<Cow<'_, str>>| name.as_ref().is_some_and(|name| name.as_ref() == word);
+        named(&error.code) || named(&error.kind)
+    };
+    let says = |words: &str| error.message.as_ref().is_some_and(|text| text.contains(words));
+    if ["content_filter", "content_policy_violation", "moderation_blocked"].into_iter().any(is) {
+        return Some(Refusal::ContentPolicy);
+    }
+    // Anthropic has no code for it.
+    let long = is("context_length_exceeded") || is("string_above_max_length");
+    (long || says("prompt is too long")).then_some(Refusal::ContextLength)
+}
+
+/// The error for an answer that a relay of ours made, by Envoy's response flags.
+pub fn local(flags: &str, timeout: u64) -> Error {
+    match flags {
+        flags if flags.contains("UT") => envoy_error::timed_out(timeout),
+        flags if flags.contains("UO") => envoy_error::overloaded(),
+        _ => envoy_error::unreachable(),
+    }
+}
+
+/// The status that stands for an error which came as an event of a 200 stream.
+pub fn status_of(error_type: &str) -> u16 {
+    match error_type {
+        "rate_limit_error" | "rate_limit_exceeded" | "requests" | "tokens" => 429,
+        "invalid_request_error" | "content_filter" => 400,
+        "authentication_error" => 401,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "request_too_large" => 413,
+        "overloaded_error" | "server_overloaded" => 529,
+        "api_error" | "server_error" | "internal_error" => 500,
+        "timeout_error" => 504,
+        _ => 502,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_in_any_of_its_forms() {
+        // Sun, 06 Nov 1994 08:49:37 GMT.
+        let now = 784_111_777_000;
+        let ask = |name: &str, value: &str| {
+            let mut headers = Headers::default();
+            headers.push(":status", "429");
+            headers.push(name, value);
+            of_headers(&headers, now).retry_after
+        };
+        assert_eq!(ask("retry-after", "3"), Some(3000));
+        assert_eq!(ask("retry-after", "0.5"), Some(500));
+        assert_eq!(ask("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(10_000));
+        assert_eq!(ask("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT"), Some(0));
+        assert_eq!(ask("retry-after-ms", "250"), Some(250));
+        assert_eq!(ask("x-ms-retry-after-ms", "70"), Some(70));
+        for nonsense in ["", "soon", "-1", "NaN", "inf", "1e300"] {
+            assert_eq!(ask("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_known_by_code_or_words() {
+        for (body, expected) in [
+            (r#"{"error":{"code":"content_filter"}}"#, Some(Refusal::ContentPolicy)),
+            (r#"{"error":{"code":"context_length_exceeded"}}"#, Some(Refusal::ContextLength)),
+            (
+                r#"{"error":{"message":"anthropic error: prompt is too long: 9 > 8"}}"#,
+                Some(Refusal::ContextLength),
+            ),
+            (r#"{"error":{"code":"rate_limit","type":null,"message":"x"}}"#, None),
+            (r#"{"error":"x"}"#, None),
+            ("", None),
+        ] {
+            assert_eq!(refusal(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Whether, and where, a request goes on after an attempt.
+
+use crate::plan::{Plan, Target};
+use crate::report::Position;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The provider's status, or the one that stands for its failure.
+    pub status: u16,
+    /// Why trying the same request again at the same place is useless, if it is.
+    pub refusal: Option<Refusal>,
+    /// Milliseconds that the provider wants to be left alone.
+    pub retry_after: Option<u64>,
+}
+
+/// A request that its provider will never take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its content policy is against it.
+    ContentPolicy,
+    /// It is longer than the model's context.
+    ContextLength,
+}
+
+/// Where a request goes on, and how long it waits before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// The place.
+    pub at: Position,
+    /// Whole seconds to wait.
+    pub wait: u64,
+}
+
+/// Longest pause that is waited for, in milliseconds: Portkey's.
+const MAX_PAUSE: u64 = 60_000;
+
+impl Outcome {
+    /// An answer, or a failure that a status stands for.
+    pub fn of(status: u16) -> Self {
+        Self { status, refusal: None, retry_after: None }
+    }
+}
+
+/// The place after `at`; `None` when the outcome is the client's. `avoid` tells of targets that
+/// are not to be gone to while there is another.
+pub fn next(
+    plan: &Plan,
+    at: Position,
+    outcome: Outcome,
+    avoid: &dyn Fn(&Target) -> bool,
+) -> Option<Next> {
+    let target = plan.targets.get(at.target)?;
+    if let Some(wait) = retry(target, at, outcome) {
+        return Some(Next { at: Position { tries: at.tries + 1, ..at }, wait });
+    }
+    let place = fall_back(target, outcome)?;
+    let mut next = place;
+    // The same outcome is assumed of a target that is avoided.
+    while let Some(target) = plan.targets.get(next).filter(|target| avoid(target)) {
+        match fall_back(target, outcome) {
+            Some(after) if after > next => next = after,
+            _ => return Some(Next { at: Position { target: place, tries: 1 }, wait: 0 }),
+        }
+    }
+    Some(Next { at: Position { target: next, tries: 1 }, wait: 0 })
+}
+
+/// Index of the target that a request begins at: the first one, or if that is to be avoided, the
+/// one after it as if it had answered 429.
+pub fn first(plan: &Plan, avoid: &dyn Fn(&Target) -> bool) -> usize {
+    let mut at = 0;
+    while let Some(target) = plan.targets.get(at).filter(|target| avoid(target)) {
+        match fall_back(target, Outcome::of(429)) {
+            Some(next) if next > at => at = next,
+            _ => return 0,
+        }
+    }
+    at
+}
+
+/// Seconds to wait before the same target is tried again, if it is.
+fn retry(target: &Target, at: Position, outcome: Outcome) -> Option<u64> {
+    let retry = &target.retry;
+    let asked = retry.on_status_codes.contains(&outcome.status) && at.tries <= retry.attempts;
+    if !asked || outcome.refusal.is_some() {
+        return None;
+    }
+    match outcome.retry_after.filter(|_| retry.use_retry_after && outcome.status == 429) {
+        Some(pause) if pause >= MAX_PAUSE => None,
+        Some(pause) => Some(pause.div_ceil(1000)),
+        // Portkey waits 1, 2, 4, 8, 16 s.
+        None => Some(1 << (at.tries.clamp(1, 5) - 1)),
+    }
+}
+
+fn fall_back(target: &Target, outcome: Outcome) -> Option<usize> {
+    let goes_on = |statuses: &Option<Vec<u16>>| match statuses {
+        Some(statuses) => statuses.contains(&outcome.status),
+        None => !(200..300).contains(&outcome.status),
+    };
+    let refused = outcome.refusal == Some(Refusal::ContentPolicy);
+    let mut inner_first = target.fallbacks.iter().rev();
+    inner_first
+        .find(|fallback| {
+            goes_on(&fallback.on_status_codes) && (fallback.on_content_policy || !refused)
+        })
+        .map(|fallback| fallback.next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::plan::{Fallback, Retry};
+
+    fn fallback(codes: Option<&[u16]>, next: usize) -> Fallback {
+        let on_status_codes = codes.map(<[u16]>::to_vec);
+        Fallback { on_status_codes, on_content_policy: true, next }
+    }
+
+    /// Targets 0 and 1 within a fallback on 500, that one and target 2 within another on any.
+    fn plan() -> Plan {
+        let mut plan = Plan::new(String::new(), Endpoint::ChatCompletions);
+        let retry = Retry { attempts: 2, on_status_codes: vec![429], use_retry_after: true };
+        let outer = fallback(None, 2);
+        let inner = fallback(Some(&[500]), 1);
+        plan.targets.push(Target {
+            retry,
+            fallbacks: vec![outer.clone(), inner],
+            cluster: "a".into(),
+            ..Target::default()
+        });
+        plan.targets.push(Target {
+            fallbacks: vec![outer],
+            cluster: "b".into(),
+            ..Target::default()
+        });
+        plan.targets.push(Target { cluster: "c".into(), ..Target::default() });
+        plan
+    }
+
+    fn place(at: (usize, u32), outcome: Outcome) -> Option<(usize, u32, u64)> {
+        let at = Position { target: at.0, tries: at.1 };
+        next(&plan(), at, outcome, &|_| false)
+            .map(|next| (next.at.target, next.at.tries, next.wait))
+    }
+
+    #[test]
+    fn retries_come_first_then_the_inner_fallback_then_the_outer() {
+        let of = Outcome::of;
+        assert_eq!(place((0, 1), of(429)), Some((0, 2, 1)));
+        assert_eq!(place((0, 2), of(429)), Some((0, 3, 2)));
+        assert_eq!(place((0, 3), of(429)), Some((2, 1, 0)), "429 is not the inner fallback's");
+        assert_eq!(place((0, 1), of(500)), Some((1, 1, 0)), "500 is not retried");
+        assert_eq!(place((1, 1), of(500)), Some((2, 1, 0)));
+        assert_eq!(place((2, 1), of(500)), None);
+        assert_eq!(place((0, 1), of(200)), None);
+        assert_eq!(place((7, 1), of(500)), None);
+    }
+
+    #[test]
+    fn a_pause_is_waited_for_unless_it_is_too_long() {
+        let asked = |retry_after| Outcome { retry_after: Some(retry_after), ..Outcome::of(429) };
+        assert_eq!(place((0, 1), asked(1200)), Some((0, 2, 2)));
+        assert_eq!(place((0, 1), asked(0)), Some((0, 2, 0)));
+        assert_eq!(place((0, 1), asked(60_000)), Some((2, 1, 0)));
+    }
+
+    #[test]
+    fn a_refusal_is_not_tried_again_at_the_same_target() {
+        let mut plan = plan();
+        plan.targets[0].retry.on_status_codes = vec![400];
+        let refused = |refusal| Outcome { refusal: Some(refusal), ..Outcome::of(400) };
+        let go = |plan: &Plan, refusal| {
+            next(plan, plan.start(), refused(refusal), &|_| false).map(|next| next.at.target)
+        };
+        assert_eq!(go(&plan, Refusal::ContextLength), Some(2));
+        assert_eq!(go(&plan, Refusal::ContentPolicy), Some(2));
+        plan.targets[0].fallbacks[0].on_content_policy = false;
+        assert_eq!(go(&plan, Refusal::ContextLength), Some(2));
+        assert_eq!(go(&plan, Refusal::ContentPolicy), None);
+    }
+
+    #[test]
+    fn an_avoided_target_is_skipped_while_there_is_another() {
+        let go = |avoided: &[&str]| {
+            let avoid = |target: &Target| avoided.contains(&target.cluster.as_str());
+            next(&plan(), plan().start(), Outcome::of(500), &avoid).map(|next| next.at.target)
+        };
+        assert_eq!(go(&["b"]), Some(2));
+        assert_eq!(go(&["b", "c"]), Some(1));
+        assert_eq!(go(&["c"]), Some(1));
+    }
+}

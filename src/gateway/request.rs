@@ -1,0 +1,185 @@
+//! The request side of the gateway role.
+
+use super::resolve::{Resolved, Resolver};
+use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
+use crate::config::request::{PREFIX, RequestOptions};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::http::{Headers, media_type};
+use crate::json::Object;
+
+impl Gateway {
+    pub(super) fn decide(
+        &mut self,
+        world: &dyn World,
+        headers: Headers,
+        end_of_stream: bool,
+    ) -> Result<Verdict, Error> {
+        let method = headers.text(":method").unwrap_or_default();
+        let path = headers.text(":path").unwrap_or_default();
+        let bare = path.split(['?', '#']).next().unwrap_or_default();
+        let endpoint = Endpoint::of(method, bare);
+        self.record.endpoint = endpoint.map(Endpoint::as_str);
+        if let Some(reply) = local::answer(method, bare, &headers, &self.registry) {
+            self.state = State::Replied;
+            return Ok(Verdict::Reply(self.with_our_headers(reply)));
+        }
+        let endpoint = endpoint.ok_or_else(local::not_found)?;
+        let options = RequestOptions::parse(&headers)?;
+        self.debug = options.debug;
+        self.record.metadata = options.metadata.and_then(metadata);
+        let config = resolve::config(&self.registry, &options)?;
+        self.check_body(&headers)?;
+        let waiting = Waiting { headers, endpoint, config };
+        if end_of_stream || !wants_body(&waiting.headers, endpoint) {
+            // Of all that may lack a body, the target is told first: it is what most forget.
+            let resolved = self.resolve(world, &waiting, None)?;
+            return match endpoint {
+                Endpoint::ChatCompletions => Err(empty_body()),
+                _ => self.forward(waiting.headers, resolved),
+            };
+        }
+        self.state = State::Body(Box::new(waiting));
+        Ok(Verdict::NeedBody)
+    }
+
+    pub(super) fn decide_with_body(
+        &mut self,
+        world: &dyn World,
+        waiting: Waiting,
+        body: &[u8],
+    ) -> Result<Verdict, Error> {
+        let length = body.len() as u64;
+        if length > self.registry.max_body_bytes {
+            return Err(envoy_error::too_large(self.registry.max_body_bytes));
+        }
+        let parsed = Object::parse(body);
+        let mut resolved = self.resolve(world, &waiting, parsed.as_ref().ok())?;
+        if body.is_empty() {
+            return Err(empty_body());
+        }
+        let object = parsed.map_err(|error| {
+            Error::invalid("invalid_json", "Invalid JSON body").with_hint(format!("body: {error}"))
+        })?;
+        resolved.plan.body_length = Some(length);
+        self.record.stream = Some(resolved.plan.stream);
+        self.record.model = object.string("model");
+        self.forward(waiting.headers, resolved)
+    }
+
+    fn resolve(
+        &mut self,
+        world: &dyn World,
+        waiting: &Waiting,
+        body: Option<&Object<'_>>,
+    ) -> Result<Resolved, Error> {
+        let Waiting { headers, endpoint, config } = waiting;
+        let options = RequestOptions::parse(headers)?;
+        let path = headers.text(":path").unwrap_or_default();
+        let registry = &self.registry;
+        let resolver = Resolver {
+            registry,
+            headers,
+            options: &options,
+            endpoint: *endpoint,
+            path,
+            body,
+            world,
+        };
+        resolver.resolve(config, &mut self.record)
+    }
+
+    /// Refuses by its headers a body that could not be understood, or not be held.
+    fn check_body(&self, headers: &Headers) -> Result<(), Error> {
+        let length = headers.text("content-length").and_then(|text| text.parse::<u64>().ok());
+        if length.is_some_and(|length| length > self.registry.max_body_bytes) {
+            return Err(envoy_error::too_large(self.registry.max_body_bytes));
+        }
+        let encoding = headers.get("content-encoding").unwrap_or_default();
+        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity") {
+            let message = "Compressed request bodies are not supported";
+            return Err(Error::client(415, "unsupported_content_encoding", message)
+                .with_hint("send the body without content-encoding")
+                .with_param("content-encoding"));
+        }
+        let media = headers.get("content-type").map(media_type).unwrap_or_default();
+        let known = ["", "application/json", "multipart/form-data", "application/octet-stream"];
+        if !known.contains(&media.as_str()) && !media.starts_with("audio") {
+            return Err(Error::invalid("invalid_content_type", "Invalid content type passed")
+                .with_hint("send application/json, multipart/form-data or audio")
+                .with_param("content-type"));
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Result<Verdict, Error> {
+        let Resolved { plan, route, timeout } = resolved;
+        let proxied = plan.endpoint == Endpoint::Other || plan.endpoint == Endpoint::Models;
+        headers.retain(|name| match proxied {
+            true => !is_ours(name),
+            false => name.starts_with(':') || KEPT.contains(&name),
+        });
+        headers.set("x-envoy-max-retries", plan.max_retries().to_string());
+        headers.set("x-envoy-upstream-rq-per-try-timeout-ms", timeout.to_string());
+        let encoded = plan.encode();
+        if encoded.len() > MAX_PLAN {
+            let message = "The config is too large for its number of targets";
+            return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
+        }
+        self.state = State::Forwarded(Box::new(plan));
+        Ok(Verdict::Forward(Forward { headers, plan: encoded, cluster: route }))
+    }
+}
+
+/// Largest plan in bytes: it is read once an attempt, and what targets inherit is in each of them.
+const MAX_PLAN: usize = 1 << 20;
+
+/// Headers that a translated request keeps; all others are the client's own business. The last two
+/// are Envoy's: without the protocol it finds no route.
+const KEPT: [&str; 7] = [
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "accept",
+    "user-agent",
+    "x-request-id",
+    "x-forwarded-proto",
+];
+
+/// Headers that no provider gets, whatever the operation.
+fn is_ours(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "proxy-authorization",
+        "cookie",
+        "traceparent",
+        "tracestate",
+        "baggage",
+    ];
+    name.starts_with(PREFIX) || NAMES.contains(&name)
+}
+
+/// Whether the body is JSON, which is read before anything is decided; other bodies stream through.
+fn wants_body(headers: &Headers, endpoint: Endpoint) -> bool {
+    let media = headers.get("content-type").map(media_type).unwrap_or_default();
+    match endpoint {
+        Endpoint::ChatCompletions | Endpoint::Messages => true,
+        _ => media == "application/json",
+    }
+}
+
+fn empty_body() -> Error {
+    Error::invalid("empty_body", "The request body is empty").with_hint("send a JSON object")
+}
+
+fn metadata(json: &str) -> Option<serde_json::Value> {
+    serde_json::from_str(json).ok().filter(serde_json::Value::is_object)
+}
+
+pub(super) fn trace_id(headers: &Headers) -> Option<String> {
+    let given = headers.text("x-portkey-trace-id").map(str::trim).filter(|text| !text.is_empty());
+    given.or_else(|| headers.text("x-request-id")).map(str::to_owned)
+}

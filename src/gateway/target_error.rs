@@ -1,0 +1,36 @@
+//! Errors for requests that name no target, or one that does not exist.
+
+use crate::config::request::RequestOptions;
+use crate::error::Error;
+
+/// Neither the config nor the headers name a provider.
+pub fn nothing_named(options: &RequestOptions<'_>) -> Error {
+    let message = match options.config {
+        None => "Either x-portkey-config or x-portkey-provider header is required",
+        Some(_) => {
+            "Either x-portkey-provider needs to be passed. Or the x-portkey-config header should \
+             have a valid config with provider details in it."
+        }
+    };
+    Error::invalid("no_provider", message)
+        .with_hint("x-portkey-virtual-key names one, too")
+        .with_param("x-portkey-provider")
+}
+
+/// A virtual key that gateway.yaml does not have.
+pub fn unknown_virtual_key(slug: &str) -> Error {
+    Error::invalid("unknown_virtual_key", "Invalid virtual key passed")
+        .with_hint(format!("gateway.yaml has no virtual key {:?}", shown(slug)))
+        .with_param("x-portkey-virtual-key")
+}
+
+/// A provider that the table does not have.
+pub fn unknown_provider(name: &str) -> Error {
+    Error::invalid("unknown_provider", "Invalid provider passed")
+        .with_hint(format!("there is no provider {:?}", shown(name)))
+        .with_param("x-portkey-provider")
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}

@@ -1,0 +1,38 @@
+//! Chance, time and what all workers share.
+
+use super::abi;
+use crate::gateway::World;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// The Envoy that this VM runs in.
+pub struct Envoy;
+
+impl World for Envoy {
+    fn random(&self) -> u64 {
+        // Each state has new keys, from the host's random numbers.
+        RandomState::new().build_hasher().finish()
+    }
+
+    fn is_cooling(&self, cluster: &str) -> bool {
+        let until = abi::shared_data(&key(cluster)).ok().flatten();
+        let until = until.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+        until > 0 && until > milliseconds()
+    }
+}
+
+/// Unix time in milliseconds; 0 if the host has none.
+pub fn milliseconds() -> u64 {
+    abi::now().map_or(0, |nanoseconds| nanoseconds / 1_000_000)
+}
+
+/// Notes that a cluster is to be left alone. There is one key for each cluster, and no more.
+pub fn cool(cluster: &str, pause: u64) {
+    let until = milliseconds().saturating_add(pause);
+    if let Err(error) = abi::set_shared_data(&key(cluster), &until.to_le_bytes()) {
+        log::error!("the pause of a cluster was not noted: {error}");
+    }
+}
+
+fn key(cluster: &str) -> String {
+    format!("cooling.{cluster}")
+}
