@@ -221,17 +221,16 @@ impl Answer {
             return Progress::Open(Inbound::Pass);
         };
         events.feed(bytes, end_of_stream, out);
-        let (facts, content) = (events.stream.facts(), events.stream.has_content());
-        let complete = facts.complete;
-        if let Some(kind) = &facts.error_type {
+        let content = events.stream.has_content();
+        if let Some(kind) = &events.stream.facts().error_type {
             let status = outcome::status_of(kind);
             let event = events.error.take().unwrap_or_default();
             self.finish();
             return self.fail_with(status, &event);
         }
-        let enough = match self.hold {
-            Hold::Complete => complete && end_of_stream,
-            _ => content,
+        let enough = match end_of_stream {
+            true => content && events.is_complete(),
+            false => content && self.hold != Hold::Complete,
         };
         if !enough && end_of_stream {
             let message = "The provider ended its stream before it was complete";
@@ -353,6 +352,12 @@ impl Events {
         if end_of_stream && !*broken {
             decoder.finish(&mut on_event);
         }
+    }
+
+    /// Whether a stream that ends here is complete.
+    fn is_complete(&mut self) -> bool {
+        self.stream.on_end(&mut Vec::new());
+        self.stream.facts().complete
     }
 
     fn translate(&mut self, bytes: &[u8], end_of_stream: bool) -> Inbound {

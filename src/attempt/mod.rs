@@ -10,7 +10,7 @@ mod outcome;
 use crate::config::registry::{Registry, Upstream};
 use crate::contract::{cluster, header};
 use crate::decide::{self, Next, Outcome};
-use crate::dialect::Context;
+use crate::dialect::{Context, Facts};
 use crate::error::Error;
 use crate::gateway::{Reply, World};
 use crate::http::Headers;
@@ -127,6 +127,8 @@ impl Attempt {
             Error::gateway("no_plan", "The gateway filter is missing in front of this cluster")
         })?;
         self.report = beginning.report.and_then(Report::decode).unwrap_or_default();
+        // What the attempt before said is not this one's answer.
+        self.report.facts = Facts::default();
         self.at = self.report.next.take().unwrap_or_else(|| match plan.weighted {
             true => picked(&plan, &(beginning.cluster)()),
             false => plan.start(),

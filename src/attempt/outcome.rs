@@ -55,10 +55,12 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
         named(&error.code) || named(&error.kind)
     };
     let says = |words: &str| error.message.as_ref().is_some_and(|text| text.contains(words));
-    if ["content_filter", "content_policy_violation", "moderation_blocked"].into_iter().any(is) {
+    // Anthropic has no codes for either, only words.
+    let filtered =
+        ["content_filter", "content_policy_violation", "moderation_blocked"].into_iter().any(is);
+    if filtered || says("blocked by content filtering policy") {
         return Some(Refusal::ContentPolicy);
     }
-    // Anthropic has no code for it.
     let long = is("context_length_exceeded") || is("string_above_max_length");
     (long || says("prompt is too long")).then_some(Refusal::ContextLength)
 }
@@ -121,6 +123,10 @@ mod tests {
             (
                 r#"{"error":{"message":"anthropic error: prompt is too long: 9 > 8"}}"#,
                 Some(Refusal::ContextLength),
+            ),
+            (
+                r#"{"error":{"message":"anthropic error: Output blocked by content filtering policy","type":"invalid_request_error"}}"#,
+                Some(Refusal::ContentPolicy),
             ),
             (r#"{"error":{"code":"rate_limit","type":null,"message":"x"}}"#, None),
             (r#"{"error":"x"}"#, None),

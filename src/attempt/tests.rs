@@ -189,6 +189,47 @@ fn a_stream_is_held_until_it_says_something() {
 }
 
 #[test]
+fn a_held_stream_is_judged_by_its_end_where_that_comes_with_its_content() {
+    let text = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let done = "data: [DONE]\n\n";
+    for (events, complete) in [
+        (vec![text], false),
+        (vec![text, finish, done], true),
+        // Some providers send no `[DONE]`.
+        (vec![text, finish], true),
+        (vec![done], false),
+    ] {
+        for hold in [Hold::FirstContent, Hold::Complete] {
+            let mut plan = plan();
+            plan.targets[0].hold = hold;
+            let (mut attempt, _) = sent(&plan, None);
+            respond(&mut attempt, &[(":status", "200"), ("content-type", "text/event-stream")]);
+            let inbound = attempt.on_response_body(&Calm, events.concat().as_bytes(), true, 8);
+            assert_eq!(inbound == Inbound::Pass, complete, "{hold:?} {events:?}: {inbound:?}");
+            let news = attempt.news();
+            assert_eq!(news.cluster.is_none(), complete, "{hold:?} {events:?}");
+            assert_eq!(report(&news).facts.complete, complete, "{hold:?} {events:?}");
+        }
+    }
+}
+
+#[test]
+fn what_one_attempt_said_is_not_told_of_the_next() {
+    let (mut attempt, _) = sent(&plan(), None);
+    respond(&mut attempt, &[(":status", "200"), ("content-type", "text/event-stream")]);
+    let events = "data: {\"id\":\"c\",\"model\":\"m\",\"usage\":{\"prompt_tokens\":9}}\n\n\
+                  data: {\"error\":{\"type\":\"server_error\"}}\n\n";
+    attempt.on_response_body(&Calm, events.as_bytes(), false, 8);
+    let first = report(&attempt.news());
+    assert_eq!(first.facts.usage.map(|usage| usage.prompt_tokens), Some(9));
+    let (mut attempt, _) = sent(&plan(), Some(&first));
+    attempt.on_done(&Calm, 1);
+    let second = report(&attempt.news());
+    assert_eq!((second.attempts.len(), second.facts), (2, Facts::default()));
+}
+
+#[test]
 fn envoys_pick_is_known_by_its_cluster() {
     let mut plan = plan();
     plan.weighted = true;

@@ -142,8 +142,11 @@ pub fn error(problems: &[Problem]) -> Error {
         false if reason.starts_with("Invalid custom host") => "Invalid custom host",
         false => "Invalid config passed",
     };
+    // The message need not be said twice.
+    let rest = reason.strip_prefix(message).unwrap_or(reason).trim_start_matches([':', ' ']);
+    let separator = if rest.is_empty() { "" } else { ": " };
     let mut error = Error::invalid("invalid_config", message)
-        .with_hint(format!("{}: {reason}", first.path))
+        .with_hint([first.path.as_str(), separator, rest].concat())
         .with_param(&first.path);
     if message == "Invalid config passed" {
         error.errors = problems.iter().map(Problem::as_portkey).collect();
@@ -316,9 +319,13 @@ impl Builder<'_> {
         let mut target = Target { settings, ..Target::default() };
         target.virtual_key = reader.string("virtual_key", &mut self.problems);
         target.api_key = reader.string("api_key", &mut self.problems);
+        let mut named_by = "virtual_key";
         match reader.string("provider", &mut self.problems) {
             Some(name) => match (name.strip_prefix('@'), provider::find(&name)) {
-                (Some(rest), _) => target.virtual_key = Some(slug_of(rest).to_owned()),
+                (Some(rest), _) => {
+                    target.virtual_key = Some(slug_of(rest).to_owned());
+                    named_by = "provider";
+                }
                 (None, Some(row)) => target.provider = Some(row.slug),
                 (None, None) => {
                     let reason = format!("Invalid 'provider' value: there is no provider {name:?}");
@@ -335,7 +342,7 @@ impl Builder<'_> {
             && !self.known.has_virtual_key(slug)
         {
             let reason = format!("there is no virtual key {slug:?}");
-            note(&mut self.problems, &reader.path("virtual_key"), reason);
+            note(&mut self.problems, &reader.path(named_by), reason);
         }
         target
     }

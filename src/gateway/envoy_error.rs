@@ -38,6 +38,9 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
     match reason {
         "request_payload_too_large" => too_large(limit),
         "upstream_per_try_timeout" | "response_timeout" => timed_out(timeout),
+        // Envoy's 408 is for a request that is not all there yet.
+        "stream_idle_timeout" if status == 504 => stalled(),
+        "upstream_per_try_idle_timeout" => stalled(),
         "stream_idle_timeout" | "request_overall_timeout" | "downstream_local_disconnect" => {
             Error::client(408, "request_stalled", "The request was not sent in time")
         }
@@ -49,9 +52,7 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
         "upstream_reset_before_response_started" | "upstream_reset_after_response_started" => {
             reset(details)
         }
-        "upstream_response_timeout" | "upstream_max_stream_duration_reached" => {
-            Error::provider(504, "upstream_timeout", "The provider did not answer in time")
-        }
+        "upstream_response_timeout" | "upstream_max_stream_duration_reached" => stalled(),
         "route_not_found" | "cluster_not_found" => {
             Error::gateway("no_route", "The gateway has no route to this provider")
         }
@@ -88,6 +89,11 @@ fn reset(details: &str) -> Error {
     Error::provider(502, "upstream_reset", message)
 }
 
+/// The error for a provider that stopped in its answer, or before it.
+fn stalled() -> Error {
+    Error::provider(504, "upstream_timeout", "The provider did not answer in time")
+}
+
 /// The error for a request beyond a circuit breaker's limits.
 pub fn overloaded() -> Error {
     let message = "Too many requests to this provider are in flight";
@@ -109,6 +115,9 @@ mod tests {
             ("request_payload_too_large", 413, 413, "payload_too_large"),
             ("upstream_per_try_timeout", 504, 408, "request_timeout"),
             ("response_timeout", 504, 408, "request_timeout"),
+            ("stream_idle_timeout", 408, 408, "request_stalled"),
+            ("stream_idle_timeout", 504, 504, "upstream_timeout"),
+            ("upstream_per_try_idle_timeout", 504, 504, "upstream_timeout"),
             ("no_healthy_upstream", 503, 503, "no_healthy_upstream"),
             ("dns_resolution_failure{not_found}", 503, 503, "no_healthy_upstream"),
             (

@@ -149,8 +149,13 @@ impl Gateway {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
         // The headers were out already, so that the status does not tell.
-        if details.starts_with("upstream_reset_after_response_started") {
-            self.record.error_type = Some("upstream_reset".to_owned());
+        let code = match details.split(['{', '(']).next().unwrap_or_default() {
+            "upstream_reset_after_response_started" => "upstream_reset",
+            "upstream_per_try_idle_timeout" | "stream_idle_timeout" => "upstream_timeout",
+            _ => return self.record.encode(report.as_ref()),
+        };
+        if matches!(self.state, State::Forwarded(_)) {
+            self.record.error_type = Some(code.to_owned());
             self.record.error_source = Some(Source::Provider.as_str().to_owned());
         }
         self.record.encode(report.as_ref())

@@ -212,3 +212,20 @@ fn answers_of_envoy_and_of_the_dead_end_become_ours() {
         assert!(respond(&mut gateway, "portkey:x:y", &report, pairs).0.is_none());
     }
 }
+
+#[test]
+fn a_stream_that_breaks_off_is_told_by_what_envoy_says_at_the_end() {
+    for (details, code) in [
+        ("upstream_reset_after_response_started{remote_reset}", Some("upstream_reset")),
+        ("upstream_per_try_idle_timeout", Some("upstream_timeout")),
+        ("stream_idle_timeout", Some("upstream_timeout")),
+        ("via_upstream", None),
+        ("downstream_remote_disconnect", None),
+    ] {
+        let (mut gateway, ..) = forwarded(&Cooling(""), &[("x-portkey-virtual-key", "a")]);
+        let record = gateway.record(None, details);
+        let record = String::from_utf8_lossy(&record);
+        assert_eq!(record.contains("error_type"), code.is_some(), "{details}");
+        assert!(code.is_none_or(|code| record.contains(code)), "{details}");
+    }
+}

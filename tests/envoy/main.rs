@@ -5,6 +5,7 @@
 
 mod support;
 
+mod bad_config;
 mod bad_input;
 mod failure;
 mod forgery;

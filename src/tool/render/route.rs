@@ -12,6 +12,10 @@ use crate::tool::upstream::Upstream;
 /// Name of the route configuration.
 pub(super) const NAME: &str = "portkey";
 
+/// A client hears nothing while attempts fail or are held: the limit of its own stream leaves room
+/// for so many that fall silent.
+const SILENT_ATTEMPTS: u64 = 4;
+
 /// The discovery response with the route configuration.
 pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let mut routes: Vec<Value> = gateway
@@ -37,7 +41,7 @@ pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
 fn general(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let choice = json!({
         "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
-        "retry_policy": merge(retry_policy(), json!({ "refresh_cluster_on_retry": true })),
+        "retry_policy": merge(retry_policy(gateway), json!({ "refresh_cluster_on_retry": true })),
     });
     json!({ "match": { "prefix": "/" }, "route": merge(common(gateway), choice) })
 }
@@ -60,7 +64,7 @@ fn weighted(gateway: &Gateway, slug: &str, split: Vec<(String, u32)>) -> Value {
             "clusters": clusters,
             "runtime_key_prefix": format!("portkey.config.{slug}"),
         },
-        "retry_policy": retry_policy(),
+        "retry_policy": retry_policy(gateway),
     });
     let state = json!({
         "key": state_key(),
@@ -76,7 +80,7 @@ fn common(gateway: &Gateway) -> Value {
     json!({
         // It would cut a long stream; the module sets a timeout per attempt.
         "timeout": "0s",
-        "idle_timeout": duration(gateway.limits.idle_timeout),
+        "idle_timeout": duration(gateway.limits.idle_timeout.saturating_mul(SILENT_ATTEMPTS)),
     })
 }
 
@@ -116,11 +120,13 @@ fn specifier(upstreams: &[Upstream<'_>]) -> Value {
 /// The module asks for a retry by a private response header, and by another for a longer wait
 /// before it. How many there may be it says per request in `x-envoy-max-retries`; without that
 /// there is none.
-fn retry_policy() -> Value {
+fn retry_policy(gateway: &Gateway) -> Value {
     json!({
         "retry_on": "retriable-headers,reset,connect-failure,refused-stream",
         "retriable_headers": [{ "name": header::RETRY, "present_match": true }],
         "num_retries": 0,
+        // An attempt that falls silent can be followed by another.
+        "per_try_idle_timeout": duration(gateway.limits.idle_timeout),
         "retry_back_off": { "base_interval": "0.025s", "max_interval": "0.25s" },
         "rate_limited_retry_back_off": {
             "reset_headers": [{ "name": header::RETRY_AFTER, "format": "SECONDS" }],

@@ -18,8 +18,13 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway; `yaml` is its gateway.yaml without `listen`, `admin` and `logs`.
     pub fn start(yaml: &str) -> Self {
+        Self::with_workers(1, yaml)
+    }
+
+    /// Starts a gateway with so many Envoy workers.
+    pub fn with_workers(workers: usize, yaml: &str) -> Self {
         for _ in 0..5 {
-            let mut gateway = Self::spawn(yaml);
+            let mut gateway = Self::spawn(workers, yaml);
             if gateway.wait_until_ready() {
                 return gateway;
             }
@@ -31,11 +36,13 @@ impl Gateway {
         panic!("no free ports");
     }
 
-    fn spawn(yaml: &str) -> Self {
+    fn spawn(workers: usize, yaml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, admin) = (free_port(), free_port());
         let config = dir.path().join("gateway.yaml");
-        std::fs::write(&config, Self::config(dir.path(), port, admin, yaml)).unwrap();
+        let text = Self::config(dir.path(), port, admin, yaml);
+        let text = text.replacen("concurrency: 1", &format!("concurrency: {workers}"), 1);
+        std::fs::write(&config, text).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let child = Command::new(env!("CARGO_BIN_EXE_portkey-envoy"))
             .args(["run", "--config"])
@@ -128,6 +135,17 @@ impl Gateway {
             let bad = ["vm_reload", "crash", "fail_stream"].iter().any(|part| name.contains(part));
             assert!(!bad || value == 0, "{name}: {value}\n{}", self.stderr());
         }
+    }
+
+    /// Resident memory of Envoy in bytes: of the tool's child, or of the tool if it became Envoy.
+    pub fn resident_memory(&self) -> u64 {
+        let pid = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let child = children.split_whitespace().next().map_or(pid.to_string(), str::to_owned);
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Sends a signal to the tool and waits for it to end.
