@@ -25,6 +25,8 @@ pub struct Gateway {
     pub virtual_keys: BTreeMap<String, VirtualKey>,
     /// Saved config objects by slug.
     pub configs: BTreeMap<String, Box<RawValue>>,
+    /// Name servers; none: the system's.
+    pub dns_resolvers: Vec<SocketAddr>,
     /// Hosts that a caller may name.
     pub custom_hosts: Vec<CustomHost>,
     /// Limits of what one provider cluster may have under way.

@@ -2,6 +2,7 @@
 
 use super::support::client::{self, Response};
 use super::support::gateway::{Gateway, free_port};
+use super::support::name_server;
 use super::support::upstream::{Step, Upstream, answer, chunk, json, sse_head};
 use super::{CHAT, CHAT_STREAM, COMPLETION, virtual_keys};
 use std::time::{Duration, Instant};
@@ -142,17 +143,30 @@ fn a_pause_that_is_too_long_is_not_waited_for() {
 fn failures_of_tls_and_of_names_move_on() {
     let plain = Upstream::answering(json(200, COMPLETION));
     let port = plain.port;
+    let names = name_server::start(&["known.example"]);
     let gateway = Gateway::start(&format!(
-        "virtual_keys:\n  \
+        "dns_resolvers: ['127.0.0.1:{names}']\nvirtual_keys:\n  \
+         lost: {{provider: openai, api_key: sk, base_url: 'http://lost.example/v1'}}\n  \
+         known: {{provider: openai, api_key: sk, base_url: 'http://known.example:{port}/v1'}}\n  \
          tls: {{provider: openai, api_key: sk, base_url: 'https://127.0.0.1:{port}/v1'}}\n  \
          gone: {{provider: openai, api_key: sk, base_url: 'http://127.0.0.1:{}/v1'}}\n  \
          good: {{provider: openai, api_key: sk, base_url: 'http://127.0.0.1:{port}/v1'}}\n",
         free_port()
     ));
-    let config = r#"{"strategy":{"mode":"fallback"},"targets":[{"virtual_key":"tls"},{"virtual_key":"gone"},{"virtual_key":"good"}]}"#;
+    let config = r#"{"strategy":{"mode":"fallback"},"targets":[{"virtual_key":"tls"},{"virtual_key":"gone"},{"virtual_key":"lost"},{"provider":"openai","api_key":"k"},{"virtual_key":"good"}]}"#;
     let (response, _) = timed(&gateway, config, CHAT);
     assert_eq!((response.status, response.text()), (200, COMPLETION.to_owned()));
-    assert_eq!(response.header("x-portkey-last-used-option-index"), Some("config.targets[2]"));
+    assert_eq!(response.header("x-portkey-last-used-option-index"), Some("config.targets[4]"));
+    let trail = gateway.log(1)[0]["trail"].as_str().unwrap().to_owned();
+    assert_eq!(trail.matches("=503 ").count(), 4, "{trail}");
+    // One that resolves, and one that nothing else can rescue.
+    assert_eq!(gateway.chat(&["x-portkey-virtual-key: known"], CHAT).text(), COMPLETION);
+    for lost in ["x-portkey-virtual-key: lost", "x-portkey-provider: openai"] {
+        let response = gateway.chat(&[lost], CHAT);
+        assert_eq!((response.status, response.whole), (503, true), "{lost}");
+        let code = response.json()["error"]["code"].clone();
+        assert_eq!(code, "upstream_unreachable", "{lost}: {}", response.text());
+    }
     gateway.assert_healthy();
 }
 

@@ -40,7 +40,7 @@ fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> V
     let (way, negotiates) = match upstream.endpoint {
         Endpoint::Address(_) => (merge(address(url), transport(url, places)), tls),
         Endpoint::Name => {
-            let way = merge(name(url), resilience::outlier_detection(gateway));
+            let way = merge(name(url, gateway), resilience::outlier_detection(gateway));
             (merge(way, transport(url, places)), tls)
         }
         Endpoint::NameOnUse => (inside(relay::RESOLVE_ON_USE), false),
@@ -91,7 +91,7 @@ fn address(url: &BaseUrl) -> Value {
 }
 
 /// A host name that is resolved from the start.
-fn name(url: &BaseUrl) -> Value {
+fn name(url: &BaseUrl, gateway: &Gateway) -> Value {
     let endpoints = json!([
         { "lb_endpoints": [endpoint(&url.host, url.port)] },
         { "priority": 1, "lb_endpoints": [merge(
@@ -110,10 +110,29 @@ fn name(url: &BaseUrl) -> Value {
         "cluster_type": extension(
             "envoy.cluster.dns",
             "envoy.extensions.clusters.dns.v3.DnsCluster",
-            resolution,
+            merge(resolution, resolver(gateway)),
         ),
         "load_assignment": assignment(url, endpoints),
     })
+}
+
+/// Which name servers are asked, if not the system's.
+pub(super) fn resolver(gateway: &Gateway) -> Value {
+    if gateway.dns_resolvers.is_empty() {
+        return json!({});
+    }
+    let servers = gateway.dns_resolvers.iter();
+    let servers: Vec<Value> = servers
+        .map(|server| super::socket_address(&server.ip().to_string(), server.port()))
+        .collect();
+    json!({ "typed_dns_resolver_config": extension(
+        "envoy.network.dns_resolver.cares",
+        "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        json!({
+            "resolvers": servers,
+            "dns_resolver_options": { "no_default_search_domain": true },
+        }),
+    ) })
 }
 
 pub(super) fn failure_refresh_rate() -> Value {

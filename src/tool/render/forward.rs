@@ -63,7 +63,7 @@ fn forward(name: &str, gateway: &Gateway, tls: Option<&Places>, filter: &Value) 
         "cluster_type": extension(
             "envoy.clusters.dynamic_forward_proxy",
             "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-            json!({ "dns_cache_config": merge(cache, filter.clone()) }),
+            json!({ "dns_cache_config": merge(merge(cache, cluster::resolver(gateway)), filter.clone()) }),
         ),
         "upstream_connection_options": cluster::keepalive(),
     });
