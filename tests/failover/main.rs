@@ -38,6 +38,7 @@ mod support;
 mod answer;
 mod bench;
 mod client;
+mod exhausted;
 mod flapping;
 mod provider;
 mod refusal;
