@@ -5,6 +5,7 @@ use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Most keys of an object that is edited. They are looked up one by one, and a client chooses how
@@ -87,10 +88,10 @@ impl<'a> Object<'a> {
         if members.len() > MAX_MEMBERS {
             return Err(ObjectError::TooManyKeys);
         }
-        for (at, (key, _)) in members.iter().enumerate() {
-            if members.iter().take(at).any(|(earlier, _)| earlier == key) {
-                return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
-            }
+        // Keys may be long, and alike: comparing each with each would take for ever.
+        let mut seen = HashSet::with_capacity(members.len());
+        if let Some((key, _)) = members.iter().find(|(key, _)| !seen.insert(key.as_ref())) {
+            return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
         }
         let members =
             members.into_iter().map(|(key, raw)| (key, Member::Borrowed(raw.get()))).collect();

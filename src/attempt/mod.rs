@@ -109,7 +109,7 @@ impl Attempt {
         end_of_stream: bool,
     ) -> Outbound {
         self.started = beginning.now;
-        if headers.get(header::CLUSTER).is_some() {
+        if headers.get(header::RELAYED).is_some() {
             // This is behind the hop: all was done in front of it.
             self.state = State::Relayed;
             return Outbound::Send(outbound::relayed(headers), None);
@@ -310,7 +310,14 @@ impl Attempt {
     }
 
     /// Ends this attempt in the report and finds the next.
-    fn step(&mut self, world: &dyn World, plan: &Plan, outcome: Outcome, now: u64) -> Option<Next> {
+    fn step(
+        &mut self,
+        world: &dyn World,
+        plan: &Plan,
+        mut outcome: Outcome,
+        now: u64,
+    ) -> Option<Next> {
+        outcome.waited = self.report.waited;
         let ms = now.saturating_sub(self.started);
         let (at, status) = (self.at, outcome.status);
         self.report.attempts.push(report::Attempt { at, status, ms });
@@ -321,6 +328,7 @@ impl Attempt {
             && let Some(target) = plan.targets.get(next.at.target)
         {
             self.news.cluster = Some(target.route().to_owned());
+            self.report.waited += next.wait * 1000;
         }
         self.publish();
         next
@@ -344,7 +352,8 @@ impl Attempt {
 /// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
 /// a 429 with `Retry-After` to a key that Envoy injects.
 fn cooling(outcome: Outcome, upstream: &Upstream) -> Option<u64> {
-    outcome.retry_after.filter(|_| outcome.status == 429 && upstream.injects_credential)
+    let pause = outcome.retry_after.filter(|_| outcome.status == 429)?;
+    upstream.injects_credential.then_some(pause.min(decide::MAX_PAUSE))
 }
 
 /// The target that Envoy picked, by its cluster.

@@ -2,7 +2,7 @@
 
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
-use crate::contract::{cluster, header};
+use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Headers;
@@ -10,21 +10,9 @@ use crate::json::Object;
 use crate::plan::{Plan, Target};
 use crate::provider::{BaseUrl, Scheme};
 
-/// Credentials, which only the plan and Envoy's injector may set, and what Envoy or the client's
-/// network added for its own use.
-const DROPPED: [&str; 10] = [
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "proxy-authorization",
-    "cookie",
-    "x-request-id",
-    // An answer that we may have to read.
-    "accept-encoding",
-    "x-real-ip",
-    "forwarded",
-];
+/// What Envoy or the client's network added for its own use, and the wish for an answer that we may
+/// be unable to read.
+const DROPPED: [&str; 4] = ["x-request-id", "accept-encoding", "x-real-ip", "forwarded"];
 
 /// Makes the headers those of a request to this provider, whatever they were before.
 ///
@@ -38,9 +26,18 @@ pub fn rewrite_headers(
 ) -> Result<(), Error> {
     let place = Place::of(target, upstream)?;
     let row = upstream.provider;
+    if let Some(own) = &plan.client_headers {
+        // The map is the one that the attempt before has left, with what was for its target alone.
+        headers.retain(|name| name.starts_with(':'));
+        for (name, value) in own {
+            headers.push(name, value.as_str());
+        }
+    }
     headers.retain(|name| {
-        !DROPPED.contains(&name)
-            && ![PREFIX, "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix))
+        let prefixes = [PREFIX, "x-envoy-", "x-forwarded-"];
+        !(DROPPED.contains(&name)
+            || CREDENTIAL_HEADERS.contains(&name)
+            || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
     headers.set(":path", [place.base_path.as_str(), path_below(&plan.path)].concat());
     headers.set(":authority", place.authority.as_str());
@@ -53,7 +50,8 @@ pub fn rewrite_headers(
             false => headers.remove(name),
         }
     }
-    for (name, value) in &upstream.headers {
+    // They may be secrets, and a custom host is the caller's choice.
+    for (name, value) in upstream.headers.iter().filter(|_| target.custom_host.is_none()) {
         headers.set(name, value.as_str());
     }
     if plan.endpoint == Endpoint::ChatCompletions {

@@ -1,8 +1,8 @@
 //! What providers answer when they fail, in OpenAI's shape. Takes any bytes: JSON of several
 //! shapes, HTML, nothing at all, invalid UTF-8.
 
-use super::Facts;
 use super::raw::{object, text, write_line};
+use super::{Facts, bounded};
 use crate::error::Error;
 use crate::json::write_string;
 use serde::Deserialize;
@@ -115,7 +115,7 @@ pub(super) fn write_truncated(out: &mut Vec<u8>, provider: &str, facts: &mut Fac
 pub(super) fn invalid_response(body: &[u8], provider: &str, facts: &mut Facts) -> Error {
     let failure = std::str::from_utf8(body).ok().and_then(Failure::parse);
     let kind = failure.and_then(|failure| failure.kind).and_then(text);
-    facts.error_type = Some(kind.map_or_else(|| "invalid_response".to_owned(), Cow::into_owned));
+    facts.error_type = Some(kind.map_or_else(|| "invalid_response".to_owned(), bounded));
     Error::provider(502, "invalid_response", invalid(body, provider))
 }
 
@@ -126,7 +126,7 @@ pub(super) fn is_json(body: &[u8]) -> bool {
 
 fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts: &mut Facts) {
     let kind = failure.kind.and_then(text);
-    facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), Cow::into_owned));
+    facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), bounded));
     let message = [provider, " error: ", &failure.message].concat();
     let members = [failure.kind, failure.param, failure.code].map(|raw| raw.map(RawValue::get));
     write(out, &message, members, provider);

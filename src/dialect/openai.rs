@@ -1,6 +1,6 @@
 //! OpenAI's format: nothing is translated, answers are only observed for the log.
 
-use super::{Facts, Usage, failure};
+use super::{Facts, Usage, bounded, failure};
 use crate::stream::sse::Event;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -88,20 +88,20 @@ fn note(answer: Answer<'_>, facts: &mut Facts) {
         note(*response, facts);
     }
     if facts.id.is_none() {
-        facts.id = id.map(Cow::into_owned);
+        facts.id = id.map(bounded);
     }
     if facts.model.is_none() {
-        facts.model = model.map(Cow::into_owned);
+        facts.model = model.map(bounded);
     }
     if let Some(usage) = usage {
         facts.usage = Some(usage.into());
     }
     let reason = choices.into_iter().flatten().next().and_then(|choice| choice.finish_reason);
     if let Some(reason) = reason {
-        facts.finish_reason = Some(reason.into_owned());
+        facts.finish_reason = Some(bounded(reason));
     }
     if let Some(error) = error {
-        let kind = error.kind.map_or_else(|| "upstream_error".to_owned(), Cow::into_owned);
+        let kind = error.kind.map_or_else(|| "upstream_error".to_owned(), bounded);
         facts.error_type = Some(kind);
     }
 }

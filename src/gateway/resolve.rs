@@ -282,7 +282,20 @@ fn no_target() -> Error {
 
 /// Whether a caller may have a header sent on: not what the connection or the gateway speaks in.
 fn may_forward(name: &str) -> bool {
-    let kept = ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade"];
+    let kept = [
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
     !name.starts_with(':')
         && !name.starts_with("x-envoy-")
         && !name.starts_with(PREFIX)
