@@ -131,12 +131,12 @@ impl Attempt {
         });
         let (target, upstream) = place(&self.registry, &plan, self.at)?;
         outbound::rewrite_headers(&plan, target, upstream, &mut headers)?;
+        if let Some(length) = plan.body_length {
+            headers.set("content-length", length.to_string());
+        }
         if outbound::changes_body(&plan, target, upstream) && !end_of_stream {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
-        }
-        if let Some(length) = plan.body_length {
-            headers.set("content-length", length.to_string());
         }
         self.state = State::Sent(Rc::new(plan));
         Ok(Outbound::Send(headers, None))
@@ -153,10 +153,12 @@ impl Attempt {
         });
         match made {
             Ok(body) => {
-                headers.remove("transfer-encoding");
-                headers.set("content-length", body.len().to_string());
+                if let Some(body) = &body {
+                    headers.remove("transfer-encoding");
+                    headers.set("content-length", body.len().to_string());
+                }
                 self.state = State::Sent(Rc::new(plan));
-                Outbound::Send(headers, Some(body))
+                Outbound::Send(headers, body)
             }
             Err(error) => self.fail(&error),
         }

@@ -321,7 +321,11 @@ impl Builder<'_> {
                 (Some(rest), _) => target.virtual_key = Some(slug_of(rest).to_owned()),
                 (None, Some(row)) => target.provider = Some(row.slug),
                 (None, None) => {
-                    let reason = format!("Invalid 'provider' value: there is no provider {name:?}");
+                    let reason = match provider::reason(&name) {
+                        Some(reason) => format!("{name} is not supported yet: {reason}"),
+                        None => format!("there is no provider {name:?}"),
+                    };
+                    let reason = format!("Invalid 'provider' value: {reason}");
                     note(&mut self.problems, &reader.path("provider"), reason);
                 }
             },
