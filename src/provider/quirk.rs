@@ -22,7 +22,11 @@ pub enum Quirk {
 
 /// Makes all edits; tells whether there was anything to edit.
 pub fn apply(quirks: &[Quirk], body: &mut Object<'_>) -> bool {
-    quirks.iter().fold(false, |changed, quirk| quirk.apply(body) || changed)
+    let mut changed = false;
+    for quirk in quirks {
+        changed |= quirk.apply(body);
+    }
+    changed
 }
 
 impl Quirk {
@@ -100,7 +104,7 @@ fn as_system(message: &str) -> Option<String> {
 impl fmt::Display for Quirk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SystemRole => f.write_str("role developer → system"),
+            Self::SystemRole => f.write_str("developer → system"),
             Self::Rename(from, to) => write!(f, "{from} → {to}"),
             Self::Drop(field) => write!(f, "no {field}"),
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),

@@ -21,6 +21,9 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     quirks: &[SystemRole],
 };
 
+/// A vendor without chat completions: its own operations pass.
+const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
+
 const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
 
 /// OpenAI has renamed `max_tokens`, and its clients send the new name.
@@ -197,7 +200,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.intelligence.io.solutions/api/v1",
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "jina", base_url: "https://api.jina.ai/v1", chat: false, ..OPENAI_COMPATIBLE },
+    Provider { slug: "jina", base_url: "https://api.jina.ai/v1", ..PASSED_THROUGH },
     Provider { slug: "kluster-ai", base_url: "https://api.kluster.ai/v1", ..OPENAI_COMPATIBLE },
     Provider { slug: "krutrim", base_url: "https://cloud.olakrutrim.com/v1", ..OPENAI_COMPATIBLE },
     Provider { slug: "lambda", base_url: "https://api.lambdalabs.com/v1", ..OPENAI_COMPATIBLE },
@@ -228,8 +231,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.meshy.ai/openapi",
         prefix: "/v1",
         paths: &[("/text-to-3d", "/v2/text-to-3d")],
-        chat: false,
-        ..OPENAI_COMPATIBLE
+        ..PASSED_THROUGH
     },
     Provider {
         slug: "mistral-ai",
@@ -309,15 +311,13 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "pinecone",
         base_url: "https://api.pinecone.io",
-        chat: false,
         auth: Auth::Header("api-key"),
-        ..OPENAI_COMPATIBLE
+        ..PASSED_THROUGH
     },
     Provider {
         slug: "recraft-ai",
         base_url: "https://external.api.recraft.ai/v1",
-        chat: false,
-        ..OPENAI_COMPATIBLE
+        ..PASSED_THROUGH
     },
     Provider {
         slug: "reka-ai",
@@ -327,12 +327,7 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: MAX_TOKENS,
         ..OPENAI_COMPATIBLE
     },
-    Provider {
-        slug: "replicate",
-        base_url: "https://api.replicate.com/v1",
-        chat: false,
-        ..OPENAI_COMPATIBLE
-    },
+    Provider { slug: "replicate", base_url: "https://api.replicate.com/v1", ..PASSED_THROUGH },
     Provider {
         slug: "sambanova",
         base_url: "https://api.sambanova.ai",
@@ -352,19 +347,9 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: MAX_TOKENS,
         ..OPENAI_COMPATIBLE
     },
-    Provider {
-        slug: "tripo3d",
-        base_url: "https://api.tripo3d.ai/v2/openapi",
-        chat: false,
-        ..OPENAI_COMPATIBLE
-    },
+    Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
     Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
-    Provider {
-        slug: "voyage",
-        base_url: "https://api.voyageai.com/v1",
-        chat: false,
-        ..OPENAI_COMPATIBLE
-    },
+    Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
     Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "z-ai",

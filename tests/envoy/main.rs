@@ -9,6 +9,7 @@ mod bad_input;
 mod failure;
 mod forgery;
 mod passing;
+mod providers;
 mod reload;
 mod routing;
 mod streaming;
