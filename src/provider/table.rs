@@ -334,6 +334,7 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/v1",
         ..OPENAI_COMPATIBLE
     },
+    Provider { slug: "scaleway", base_url: "https://api.scaleway.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "siliconflow",
         base_url: "https://api.siliconflow.cn/v1",
