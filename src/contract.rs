@@ -24,6 +24,9 @@ pub mod header {
     pub const SCHEME: &str = "x-portkey-scheme";
     /// On an answer that an internal listener made itself: Envoy's response flags.
     pub const LOCAL: &str = "x-portkey-local";
+    /// On a request behind [`super::cluster::HOP`]: that listener has added it. Unlike [`CLUSTER`]
+    /// it never gets into the header map that the attempts of a client's request share.
+    pub const RELAYED: &str = "x-portkey-relayed";
 }
 
 /// Clusters that are no provider's.

@@ -75,6 +75,8 @@ enum State {
     Sent(Rc<Plan>),
     /// The answer is coming in.
     Answering(Rc<Plan>, Box<Answer>),
+    /// All is done in front of the hop, to which the answer goes as it is.
+    Relayed,
     /// Nothing is left to do.
     Done,
 }
@@ -109,7 +111,7 @@ impl Attempt {
         self.started = beginning.now;
         if headers.get(header::CLUSTER).is_some() {
             // This is behind the hop: all was done in front of it.
-            self.state = State::Done;
+            self.state = State::Relayed;
             return Outbound::Send(outbound::relayed(headers), None);
         }
         self.prepare(beginning, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
@@ -177,6 +179,9 @@ impl Attempt {
         end_of_stream: bool,
         now: u64,
     ) -> Inbound {
+        if matches!(self.state, State::Relayed) {
+            return Inbound::Pass;
+        }
         let local = headers.text(header::LOCAL).map(str::to_owned);
         let State::Sent(plan) = std::mem::replace(&mut self.state, State::Done) else {
             outbound::drop_forged(headers);
@@ -359,3 +364,6 @@ fn place<'a>(
         .zip(upstream)
         .ok_or_else(|| Error::gateway("no_upstream", "The plan names an unknown cluster"))
 }
+
+#[cfg(test)]
+mod tests;

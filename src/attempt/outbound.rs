@@ -97,8 +97,7 @@ impl Place {
                 .with_hint(error.to_string())
         })?;
         let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
-        let authority = format!("{}:{}", url.host, url.port);
-        Ok(Self { base_path: url.path, authority, scheme: Some(scheme) })
+        Ok(Self { authority: url.authority(), base_path: url.path, scheme: Some(scheme) })
     }
 }
 

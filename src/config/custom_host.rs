@@ -33,7 +33,7 @@ fn is_private(host: &str) -> bool {
     let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.') || host.starts_with("0x");
     match host.parse::<Ipv4Addr>() {
         Ok(address) => {
-            let [first, second, ..] = address.octets();
+            let [first, second, third, _] = address.octets();
             address.is_private()
                 || address.is_loopback()
                 || address.is_link_local()
@@ -43,6 +43,8 @@ fn is_private(host: &str) -> bool {
                 || first == 0
                 || first >= 240
                 || (first == 100 && (64..128).contains(&second))
+                || (first == 198 && (18..20).contains(&second))
+                || (first, second, third) == (192, 0, 0)
         }
         Err(_) => {
             numeric || host.contains(':') || host == "localhost" || host.ends_with(".localhost")

@@ -205,3 +205,6 @@ impl From<&Error> for Reply {
         Self { status: error.status, headers, body: error.body(), details }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
+use crate::config::tree::Known;
 use crate::provider::{BaseUrl, Provider};
 
 /// The whole file.
@@ -24,12 +25,26 @@ pub struct Gateway {
     pub virtual_keys: BTreeMap<String, VirtualKey>,
     /// Saved config objects by slug.
     pub configs: BTreeMap<String, Box<RawValue>>,
+    /// Name servers; none: the system's.
+    pub dns_resolvers: Vec<SocketAddr>,
+    /// Hosts that a caller may name.
+    pub custom_hosts: Vec<CustomHost>,
+    /// Limits of what one provider cluster may have under way.
+    pub circuit_breakers: CircuitBreakers,
+    /// When an address of a provider is left out for a while; `None`: never.
+    pub outlier_detection: Option<OutlierDetection>,
     /// Sinks of the access log.
     pub logs: Vec<Log>,
     /// Sizes and times.
     pub limits: Limits,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
+}
+
+impl Known for Gateway {
+    fn has_virtual_key(&self, slug: &str) -> bool {
+        self.virtual_keys.contains_key(slug)
+    }
 }
 
 /// How one provider, or one virtual key, differs from the table of providers.
@@ -84,6 +99,88 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// A host that a caller may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomHost {
+    /// A name or an IPv4 address, or `*.` and a name; lower case.
+    pub name: String,
+    /// `None`: every port.
+    pub port: Option<u16>,
+    /// Whether it may have a private address.
+    pub private: bool,
+}
+
+impl CustomHost {
+    /// Whether every host that `name` stands for is one of those of this entry.
+    pub fn covers(&self, name: &str) -> bool {
+        match self.name.strip_prefix('*') {
+            Some(suffix) => name.ends_with(suffix),
+            None => name == self.name,
+        }
+    }
+}
+
+impl fmt::Display for CustomHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// Thresholds of each provider cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CircuitBreakers {
+    /// Connections at a time.
+    pub max_connections: u64,
+    /// Requests that wait for a connection.
+    pub max_pending_requests: u64,
+    /// Requests at a time.
+    pub max_requests: u64,
+    /// Retries at a time.
+    pub max_retries: u64,
+}
+
+impl Default for CircuitBreakers {
+    /// Far above what one machine serves. Envoy's own default of 3 retries at a time would fail
+    /// fallbacks under load.
+    fn default() -> Self {
+        let far = 1_000_000;
+        Self {
+            max_connections: far,
+            max_pending_requests: far,
+            max_requests: far,
+            max_retries: far,
+        }
+    }
+}
+
+/// When an address of a provider that has several is left out, times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// After so many 5xx in a row.
+    pub consecutive_5xx: u64,
+    /// After so many 502, 503, 504 or failed connections in a row.
+    pub consecutive_gateway_failure: u64,
+    /// Between looks at who may come back.
+    pub interval: u64,
+    /// How long the first time; each further time is as much longer.
+    pub base_ejection_time: u64,
+    /// Share of the addresses that may be left out at a time.
+    pub max_ejection_percent: u64,
+}
+
+impl Default for OutlierDetection {
+    fn default() -> Self {
+        Self {
+            consecutive_5xx: 20,
+            consecutive_gateway_failure: 5,
+            interval: 10_000,
+            base_ejection_time: 30_000,
+            max_ejection_percent: 49,
+        }
     }
 }
 

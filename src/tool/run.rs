@@ -56,7 +56,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Lines> {
     let reload = Reload::new(&config, &places, &gateway, rendered);
     let signals = signals().map_err(line)?;
     let bootstrap = places.directory.join(render::BOOTSTRAP);
-    let flags = flags(&bootstrap, gateway.concurrency, arguments.log_level);
+    let mut flags = flags(&bootstrap, gateway.concurrency, arguments.log_level);
+    if gateway.custom_hosts.iter().any(|host| !host.private) {
+        // Of each address range it would say that a part of its own format is unfinished.
+        flags.extend(["--component-log-level", "misc:error"].map(str::to_owned));
+    }
     let envoy = Envoy::start(&program, &flags).map_err(|error| vec![error])?;
     supervise(envoy, &signals, reload, &gateway)
 }

@@ -63,18 +63,18 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
     let named = overrides.is_some();
     let none = Overrides::default();
     let (base_url, url) = base_url(row, &[overrides.unwrap_or(&none)])?;
+    let endpoint = endpoint(&url, named);
     let settings = settings::Upstream {
         provider: row.slug.to_owned(),
         base_url,
         timeout: overrides.and_then(|overrides| overrides.timeout),
         headers: overrides.map(|overrides| overrides.headers.clone()).unwrap_or_default(),
         injects_credential: false,
-        relayed: !named && url.scheme == Scheme::Https,
         default_params: None,
         listed: named || url.scheme == Scheme::Envoy,
+        relayed: endpoint == Endpoint::NameOnUse,
     };
     let cluster = provider_cluster(row.slug);
-    let endpoint = endpoint(&url, named);
     Some(Upstream { cluster, base_url: url, endpoint, credential: None, settings })
 }
 
@@ -100,9 +100,9 @@ fn of_virtual_key<'a>(
         timeout: key.overrides.timeout.or(inherited.timeout),
         headers,
         injects_credential: credential.is_some(),
-        relayed: false,
         default_params: key.default_params.clone(),
         listed: true,
+        relayed: false,
     };
     let cluster = virtual_key_cluster(slug);
     let endpoint = endpoint(&url, true);
@@ -179,6 +179,11 @@ virtual_keys:
         assert!(find("vk.open").settings.injects_credential && find("vk.d").credential.is_none());
         let listed = |cluster| find(cluster).settings.listed;
         assert!(listed("provider.anthropic") && listed("provider.demo") && listed("vk.open"));
+        let relayed = |cluster| find(cluster).settings.relayed;
+        assert!(relayed("provider.openai"));
+        for direct in ["provider.anthropic", "provider.demo", "provider.ollama", "vk.open"] {
+            assert!(!relayed(direct), "{direct}");
+        }
         assert!(!listed("provider.openai") && !find("vk.d").settings.injects_credential);
     }
 }

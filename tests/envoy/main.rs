@@ -13,6 +13,7 @@ mod providers;
 mod reload;
 mod routing;
 mod streaming;
+mod timing;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.
 fn virtual_keys(openai: u16, anthropic: u16) -> String {

@@ -20,7 +20,8 @@ def test_errors_of_the_gateway(gateway):
     assert "x-portkey-provider" in caught.value.message
     with pytest.raises(openai.BadRequestError) as caught:
         bare_client(gateway, config={"provider": "nobody"}).embeddings.create(model="m", input="x")
-    assert caught.value.code == "unknown_provider"
+    assert caught.value.code == "invalid_config"
+    assert caught.value.param == "config.provider"
 
 
 def test_provider_that_cannot_be_reached(gateway, trace_id):

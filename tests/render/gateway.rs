@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The program under test.
 pub const TOOL: &str = env!("CARGO_BIN_EXE_portkey-envoy");
 /// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the cases are.
 pub fn fixtures() -> PathBuf {
@@ -76,9 +77,7 @@ impl Gateway {
 
     fn spawn(yaml: &str, listen: Option<SocketAddr>, wasm: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // Both are held until both are known, so that they differ.
-        let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [first, admin] = free.map(|listener| listener.local_addr().unwrap());
+        let [first, admin] = free();
         let listen = listen.unwrap_or(first);
         let config = directory.path().join("gateway.yaml");
         fs::write(&config, with_addresses(yaml, listen, admin)).unwrap();
@@ -168,14 +167,40 @@ impl Drop for Gateway {
     }
 }
 
-fn with_addresses(yaml: &str, listen: SocketAddr, admin: SocketAddr) -> String {
+/// Adds the addresses to a gateway.yaml, or replaces those in it.
+pub fn with_addresses(yaml: &str, listen: SocketAddr, admin: SocketAddr) -> String {
     let own = |line: &&str| !line.starts_with("listen:") && !line.starts_with("admin:");
     let rest: Vec<&str> = yaml.lines().filter(own).collect();
     format!("listen: {listen}\nadmin: {admin}\n{}\n", rest.join("\n"))
 }
 
+/// Free ports of the loopback interface that no other test of this process gets. They are not of
+/// the range that the system takes ports for connections from.
+pub fn free<const N: usize>() -> [SocketAddr; N] {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    [(); N].map(|()| {
+        loop {
+            let next = std::process::id() * 64 + TAKEN.fetch_add(1, Ordering::Relaxed);
+            let port = u16::try_from(20_000 + next % 12_000).unwrap();
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if TcpListener::bind(address).is_ok() {
+                return address;
+            }
+        }
+    })
+}
+
 /// Sends a request and returns the body of the answer, whatever its framing.
-fn exchange(address: SocketAddr, head: &str, body: &str) -> String {
+pub fn exchange(address: SocketAddr, head: &str, body: &str) -> String {
+    let (head, body) = ask(address, head, body);
+    match head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        true => unchunk(&body),
+        false => body,
+    }
+}
+
+/// Sends a request and returns the head of the answer and the rest of it.
+pub fn ask(address: SocketAddr, head: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
@@ -184,10 +209,7 @@ fn exchange(address: SocketAddr, head: &str, body: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    match head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        true => unchunk(body),
-        false => body.to_owned(),
-    }
+    (head.to_owned(), body.to_owned())
 }
 
 fn unchunk(mut rest: &str) -> String {

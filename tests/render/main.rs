@@ -4,8 +4,11 @@
 //! what is expected of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bare;
 mod gateway;
+mod relay;
 mod run;
+mod split;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,17 +1,19 @@
 //! gateway.yaml from raw to valid. All problems are found in one go, each with its path.
 
+mod custom_host;
+mod resilience;
 mod saved;
 mod secret;
 mod value;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Gateway, Limits, Log, Overrides, VirtualKey};
+use super::model::{Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
 use super::yaml::Node;
 use crate::provider::{self, PROVIDERS, Provider};
 
@@ -67,8 +69,20 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 8] =
-    ["listen", "admin", "concurrency", "providers", "virtual_keys", "configs", "logs", "limits"];
+const KEYS: [&str; 12] = [
+    "listen",
+    "admin",
+    "concurrency",
+    "providers",
+    "virtual_keys",
+    "configs",
+    "dns_resolvers",
+    "custom_hosts",
+    "circuit_breakers",
+    "outlier_detection",
+    "logs",
+    "limits",
+];
 
 impl Checker<'_> {
     fn gateway(&mut self, root: &Field<'_>) -> Gateway {
@@ -95,6 +109,22 @@ impl Checker<'_> {
             providers: fields.get("providers").map(|f| self.providers(f)).unwrap_or_default(),
             virtual_keys: self.virtual_keys(&keys),
             configs: fields.get("configs").map(|f| self.configs(f, &slugs)).unwrap_or_default(),
+            dns_resolvers: fields
+                .get("dns_resolvers")
+                .map(|field| self.dns_resolvers(field))
+                .unwrap_or_default(),
+            custom_hosts: fields
+                .get("custom_hosts")
+                .map(|field| self.custom_hosts(field))
+                .unwrap_or_default(),
+            circuit_breakers: fields
+                .get("circuit_breakers")
+                .map(|field| self.circuit_breakers(field))
+                .unwrap_or_default(),
+            outlier_detection: match fields.get("outlier_detection") {
+                Some(field) => self.outlier_detection(field),
+                None => Some(OutlierDetection::default()),
+            },
             logs: match fields.get("logs") {
                 Some(field) => self.logs(field),
                 None => self.log_file("portkey-access.jsonl").into_iter().collect(),
@@ -247,6 +277,23 @@ impl Checker<'_> {
             }
         }
         default
+    }
+
+    /// Addresses of name servers; the port is 53 where none is given.
+    fn dns_resolvers(&mut self, field: &Field<'_>) -> Vec<SocketAddr> {
+        let mut resolvers = Vec::new();
+        for item in field.items(&mut self.problems).unwrap_or_default() {
+            let Some(text) = item.text(&mut self.problems) else { continue };
+            let plain = text.parse::<IpAddr>().map(|address| SocketAddr::from((address, 53)));
+            match plain.or_else(|_| text.parse()) {
+                Ok(address) if address.port() > 0 => resolvers.push(address),
+                _ => {
+                    let message = "must be an IP address, also with a port, such as 10.0.0.53:53";
+                    self.problems.add(&item.path, message);
+                }
+            }
+        }
+        resolvers
     }
 
     /// A mapping as raw JSON.

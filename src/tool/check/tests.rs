@@ -42,6 +42,10 @@ fn every_problem_has_its_path() {
             "admin: must be a loopback address: whoever reaches it controls the gateway",
         ),
         ("admin: 127.0.0.1:8787", "admin: must differ from listen"),
+        (
+            "dns_resolvers: [10.0.0.53, ns.example]",
+            "dns_resolvers[1]: must be an IP address, also with a port, such as 10.0.0.53:53",
+        ),
         ("concurrency: 0", "concurrency: must be from 1 to 1024"),
         ("concurrency: two", "concurrency: must be a whole number, not text"),
         ("providers: [openai]", "providers: must be a mapping, not a list"),

@@ -53,6 +53,17 @@ impl Checker<'_> {
         number
     }
 
+    pub(super) fn flag(&mut self, field: Option<&Field<'_>>) -> Option<bool> {
+        let field = field?;
+        match field.node {
+            Node::Bool(value) => Some(*value),
+            other => {
+                field.mismatch("true or false", other, &mut self.problems);
+                None
+            }
+        }
+    }
+
     pub(super) fn milliseconds(&mut self, field: Option<&Field<'_>>) -> Option<u64> {
         self.number(field, 1..=MAX_MILLISECONDS)
     }

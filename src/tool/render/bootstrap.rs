@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Places, extension, internal, listener, source};
+use super::{CLUSTERS, Places, extension, internal, listener, relay, source};
 use crate::tool::model::Gateway;
 
 /// Far above what one machine serves; Envoy warns when there is no limit.
@@ -24,7 +24,11 @@ pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
             "listeners": [
                 listener::listener(gateway, places),
                 internal::demo(),
-                internal::resolve_on_use(),
+                internal::stop(),
+                internal::timer(),
+                relay::hop(),
+                relay::custom(places),
+                relay::resolve_on_use(),
             ],
         },
         "layered_runtime": { "layers": [{ "name": "admin", "admin_layer": {} }] },

@@ -1,77 +1,69 @@
-//! The CDS resource: a cluster per upstream, and the one that resolves hosts on their first use.
+//! The CDS resource: a cluster per upstream, and those that lead into this Envoy.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Places, any, discovery, duration, extension, internal, plugin, secret, source};
-use crate::config::settings::Role;
+use super::{
+    Places, any, discovery, duration, extension, filters, forward, internal, merge, relay,
+    resilience,
+};
+use crate::contract::cluster as contract;
 use crate::provider::{BaseUrl, Scheme};
-use crate::tool::model::Gateway;
-use crate::tool::upstream::{Credential, Endpoint, Upstream};
+use crate::tool::model::{CircuitBreakers, Gateway};
+use crate::tool::upstream::{Endpoint, Upstream};
 
-/// Credentials of an earlier attempt or of the client: request headers are one map for all
-/// attempts.
-const CREDENTIAL_HEADERS: [&str; 6] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
-/// Further headers that no provider may see, by prefix.
-const PRIVATE_PREFIXES: [&str; 3] = ["x-amz-", "x-envoy-", "x-forwarded-"];
-/// Envoy's default of 3 concurrent retries per cluster would fail fallbacks under load.
-const UNLIMITED: u32 = 1_000_000;
 /// Nothing listens here: a host that does not resolve becomes a refused connection, which, unlike
 /// a cluster without hosts, can be retried.
 const CLOSED_PORT: u16 = 9;
 /// A resolver that prefers IPv6 would fail on machines without a route for it.
-const LOOKUP: &str = "V4_PREFERRED";
+pub(super) const LOOKUP: &str = "V4_PREFERRED";
 
 /// The discovery response with every cluster.
 pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Value {
     let mut clusters: Vec<Value> =
-        upstreams.iter().map(|upstream| cluster(gateway, upstream, places)).collect();
-    clusters.push(resolve_on_use(gateway, places));
+        upstreams.iter().map(|upstream| of_provider(gateway, upstream, places)).collect();
+    clusters.extend([
+        inner(contract::HOP, relay::HOP, gateway, filters::of_relay(places)),
+        inner(contract::CUSTOM, relay::CUSTOM, gateway, filters::of_relay(places)),
+        inner(contract::STOP, internal::STOP, gateway, Vec::new()),
+        inner(contract::TIMER, internal::TIMER, gateway, Vec::new()),
+    ]);
+    clusters.extend(forward::clusters(gateway, places));
     let clusters = clusters.into_iter().map(|one| any("envoy.config.cluster.v3.Cluster", one));
     discovery(clusters.collect())
 }
 
-fn cluster(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> Value {
+fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> Value {
     let url = &upstream.base_url;
     let tls = url.scheme == Scheme::Https;
     let (way, negotiates) = match upstream.endpoint {
         Endpoint::Address(_) => (merge(address(url), transport(url, places)), tls),
-        Endpoint::Name => (merge(name(url), transport(url, places)), tls),
-        Endpoint::NameOnUse => (inside(internal::RESOLVE_ON_USE), false),
+        Endpoint::Name => {
+            let way = merge(name(url, gateway), resilience::outlier_detection(gateway));
+            (merge(way, transport(url, places)), tls)
+        }
+        Endpoint::NameOnUse => (inside(relay::RESOLVE_ON_USE), false),
         Endpoint::Internal => (inside(&url.host), false),
     };
-    let filters = json!({ "http_filters": filters(upstream, places) });
-    merge(common(&upstream.cluster, gateway, negotiates, filters), way)
+    let breakers = resilience::circuit_breakers(&gateway.circuit_breakers);
+    let options = filters::chain(filters::of_provider(upstream, places));
+    merge(common(&upstream.cluster, gateway, negotiates, options), merge(way, breakers))
 }
 
-/// The way of [`Endpoint::NameOnUse`] out of the internal listener: the host comes from the
-/// request, and so do the name that TLS asks for and the name that the certificate must bear.
-fn resolve_on_use(gateway: &Gateway, places: &Places) -> Value {
-    let cache = json!({
-        "name": internal::RESOLVE_ON_USE,
-        "dns_lookup_family": LOOKUP,
-        "dns_failure_refresh_rate": failure_refresh_rate(),
-    });
-    let names = json!({
-        "upstream_http_protocol_options": { "auto_sni": true, "auto_san_validation": true },
-    });
-    let way = json!({
-        "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": extension(
-            "envoy.clusters.dynamic_forward_proxy",
-            "envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
-            json!({ "dns_cache_config": cache }),
-        ),
-        "transport_socket": tls_socket(json!({ "trusted_ca": file(&places.trusted_ca) }), None),
-        "upstream_connection_options": keepalive(),
-    });
-    merge(common(internal::RESOLVE_ON_USE, gateway, true, names), way)
+/// A cluster that leads to one of our listeners. The limits are those of the clusters behind it.
+fn inner(name: &str, listener: &str, gateway: &Gateway, filters: Vec<Value>) -> Value {
+    let breakers = resilience::circuit_breakers(&CircuitBreakers::default());
+    merge(common(name, gateway, false, filters::chain(filters)), merge(inside(listener), breakers))
 }
 
 /// What all clusters share. `negotiates`: TLS chooses between HTTP/2 and HTTP/1.1.
-fn common(name: &str, gateway: &Gateway, negotiates: bool, http_options: Value) -> Value {
+pub(super) fn common(
+    name: &str,
+    gateway: &Gateway,
+    negotiates: bool,
+    http_options: Value,
+) -> Value {
     let protocol = match negotiates {
         true => json!({
             "auto_config": { "http_protocol_options": {}, "http2_protocol_options": {} },
@@ -86,12 +78,6 @@ fn common(name: &str, gateway: &Gateway, negotiates: bool, http_options: Value) 
     json!({
         "name": name,
         "connect_timeout": duration(gateway.limits.connect_timeout),
-        "circuit_breakers": { "thresholds": [{
-            "max_connections": UNLIMITED,
-            "max_pending_requests": UNLIMITED,
-            "max_requests": UNLIMITED,
-            "max_retries": UNLIMITED,
-        }] },
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
         },
@@ -105,10 +91,14 @@ fn address(url: &BaseUrl) -> Value {
 }
 
 /// A host name that is resolved from the start.
-fn name(url: &BaseUrl) -> Value {
+fn name(url: &BaseUrl, gateway: &Gateway) -> Value {
     let endpoints = json!([
         { "lb_endpoints": [endpoint(&url.host, url.port)] },
-        { "priority": 1, "lb_endpoints": [endpoint("127.0.0.1", CLOSED_PORT)] },
+        { "priority": 1, "lb_endpoints": [merge(
+            endpoint("127.0.0.1", CLOSED_PORT),
+            // Or it would take over for addresses that are left out for a while.
+            json!({ "health_status": "UNHEALTHY" }),
+        )] },
     ]);
     let resolution = json!({
         "dns_lookup_family": LOOKUP,
@@ -120,13 +110,32 @@ fn name(url: &BaseUrl) -> Value {
         "cluster_type": extension(
             "envoy.cluster.dns",
             "envoy.extensions.clusters.dns.v3.DnsCluster",
-            resolution,
+            merge(resolution, resolver(gateway)),
         ),
         "load_assignment": assignment(url, endpoints),
     })
 }
 
-fn failure_refresh_rate() -> Value {
+/// Which name servers are asked, if not the system's.
+pub(super) fn resolver(gateway: &Gateway) -> Value {
+    if gateway.dns_resolvers.is_empty() {
+        return json!({});
+    }
+    let servers = gateway.dns_resolvers.iter();
+    let servers: Vec<Value> = servers
+        .map(|server| super::socket_address(&server.ip().to_string(), server.port()))
+        .collect();
+    json!({ "typed_dns_resolver_config": extension(
+        "envoy.network.dns_resolver.cares",
+        "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        json!({
+            "resolvers": servers,
+            "dns_resolver_options": { "no_default_search_domain": true },
+        }),
+    ) })
+}
+
+pub(super) fn failure_refresh_rate() -> Value {
     json!({ "base_interval": "1s", "max_interval": "10s" })
 }
 
@@ -179,7 +188,7 @@ fn transport(url: &BaseUrl, places: &Places) -> Value {
     merge(keepalive, json!({ "transport_socket": tls_socket(validation, sni) }))
 }
 
-fn tls_socket(validation: Value, sni: Option<&str>) -> Value {
+pub(super) fn tls_socket(validation: Value, sni: Option<&str>) -> Value {
     let context = json!({ "common_tls_context": { "validation_context": validation } });
     let name = sni.map_or_else(|| json!({}), |sni| json!({ "sni": sni }));
     extension(
@@ -189,72 +198,11 @@ fn tls_socket(validation: Value, sni: Option<&str>) -> Value {
     )
 }
 
-fn keepalive() -> Value {
+pub(super) fn keepalive() -> Value {
     let times = json!({ "keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 4 });
     json!({ "tcp_keepalive": times })
 }
 
-fn file(path: &Path) -> Value {
+pub(super) fn file(path: &Path) -> Value {
     json!({ "filename": path })
-}
-
-/// The upstream filters, run once per attempt.
-fn filters(upstream: &Upstream<'_>, places: &Places) -> Vec<Value> {
-    let codec = extension(
-        "envoy.filters.http.upstream_codec",
-        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
-        json!({}),
-    );
-    let mut filters = vec![strip_credentials(), plugin::filter(Role::Provider, places)];
-    filters.extend(upstream.credential.as_ref().map(|one| inject(one, places)));
-    filters.push(codec);
-    filters
-}
-
-fn strip_credentials() -> Value {
-    let named = CREDENTIAL_HEADERS.iter().map(|name| json!({ "remove": name }));
-    let prefixes = PRIVATE_PREFIXES
-        .iter()
-        .map(|prefix| json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } }));
-    let mutations: Vec<Value> = named.chain(prefixes).collect();
-    extension(
-        "envoy.filters.http.header_mutation",
-        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-        json!({ "mutations": { "request_mutations": mutations } }),
-    )
-}
-
-fn inject(credential: &Credential<'_>, places: &Places) -> Value {
-    let mut generic = json!({
-        "credential": {
-            "name": secret::name(credential.slug),
-            "sds_config": source(&places.directory, &secret::path(credential.slug)),
-        },
-        "header": credential.header,
-    });
-    if !credential.prefix.is_empty() {
-        generic = merge(generic, json!({ "header_value_prefix": credential.prefix }));
-    }
-    let generic = extension(
-        "envoy.http.injected_credentials.generic",
-        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
-        generic,
-    );
-    extension(
-        "envoy.filters.http.credential_injector",
-        "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
-        json!({
-            "overwrite": true,
-            "allow_request_without_credential": false,
-            "credential": generic,
-        }),
-    )
-}
-
-/// The members of both objects.
-fn merge(mut one: Value, other: Value) -> Value {
-    if let (Some(fields), Value::Object(more)) = (one.as_object_mut(), other) {
-        fields.extend(more);
-    }
-    one
 }

@@ -1,18 +1,22 @@
-//! Listeners inside Envoy, which no socket reaches: the demo provider, and the way to hosts that
-//! are resolved on their first use.
-
-use std::collections::BTreeSet;
+//! Listeners inside Envoy, which no socket reaches. Those of this file answer by themselves; those
+//! of [`super::relay`] send requests on.
 
 use serde_json::{Value, json};
 
-use super::{extension, listener};
-use crate::provider::{BaseUrl, PROVIDERS, Scheme};
+use super::{extension, listener, merge, relay, set};
 
-/// Cluster and listener through which hosts are resolved on use.
-pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
+/// Listener of the demo provider, as the table of providers names it.
+const DEMO: &str = "demo";
+/// Listener of [`crate::contract::cluster::STOP`].
+pub(super) const STOP: &str = "stop";
 
-/// What the demo provider takes at most; the listener of the clients has the real limit.
-const MAX_DEMO_BODY: u32 = 1 << 30;
+/// Listener of [`crate::contract::cluster::TIMER`].
+pub(super) const TIMER: &str = "timer";
+
+/// Longer than any time that gateway.yaml or a caller may set.
+const FOREVER: &str = "604800s";
+/// What they take at most; the listener of the clients has the real limit.
+pub(super) const MAX_BODY: u32 = 1 << 30;
 
 /// The demo provider: fixed answers.
 pub(super) fn demo() -> Value {
@@ -29,59 +33,56 @@ pub(super) fn demo() -> Value {
         answer(chat, 200, "application/json", include_str!("demo.json")),
         answer(json!({ "prefix": "/" }), 404, "application/json", include_str!("demo_404.json")),
     ]);
-    // Without it a long request would still be on its way when it is answered.
-    let buffer = extension(
-        "envoy.filters.http.buffer",
-        "envoy.extensions.filters.http.buffer.v3.Buffer",
-        json!({ "max_request_bytes": MAX_DEMO_BODY }),
-    );
-    internal_listener(
-        "demo",
-        json!([{
-            "name": "demo",
-            "domains": ["*"],
-            "routes": routes,
-        }]),
-        vec![buffer],
-    )
+    let hosts = json!([{ "name": DEMO, "domains": ["*"], "routes": routes }]);
+    listener(DEMO, fixed_routes(DEMO, hosts), vec![buffer()])
 }
 
-fn answer(matcher: Value, status: u16, content_type: &str, body: &str) -> Value {
+fn answer(matcher: Value, status: u16, media_type: &str, body: &str) -> Value {
     json!({
         "match": matcher,
         "direct_response": { "status": status, "body": { "inline_string": body } },
-        "response_headers_to_add": [{
-            "header": { "key": "content-type", "value": content_type },
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-        }],
+        "response_headers_to_add": [set("content-type", media_type)],
     })
 }
 
-/// The way to the hosts of the table of providers that gateway.yaml does not name. A failure to
-/// resolve comes back as a 503 of this listener, which can be retried.
-pub(super) fn resolve_on_use() -> Value {
-    let hosts: BTreeSet<String> = PROVIDERS
-        .iter()
-        .filter_map(|row| BaseUrl::parse(row.base_url).ok())
-        .filter(|url| url.scheme == Scheme::Https)
-        .map(|url| url.authority())
-        .collect();
-    internal_listener(
-        RESOLVE_ON_USE,
-        json!([{
-            "name": RESOLVE_ON_USE,
-            "domains": hosts,
-            "routes": [{
-                "match": { "prefix": "/" },
-                // The listener of the clients rules how long a stream may take.
-                "route": { "cluster": RESOLVE_ON_USE, "timeout": "0s" },
-            }],
-        }]),
-        Vec::new(),
+/// Where a request ends that must not be tried again.
+pub(super) fn stop() -> Value {
+    let answer = json!([{
+        "match": { "prefix": "/" },
+        "direct_response": { "status": 503, "body": { "inline_string": "{}" } },
+        "response_headers_to_add": [set("content-type", "application/json"), relay::mark("STOP")],
+    }]);
+    let hosts = json!([{ "name": STOP, "domains": ["*"], "routes": answer }]);
+    listener(STOP, fixed_routes(STOP, hosts), vec![buffer()])
+}
+
+/// What never answers: the time-out of a call to it is a timer.
+pub(super) fn timer() -> Value {
+    let hold = extension(
+        "envoy.filters.http.fault",
+        "envoy.extensions.filters.http.fault.v3.HTTPFault",
+        json!({ "delay": { "fixed_delay": FOREVER, "percentage": { "numerator": 100 } } }),
+    );
+    let answer = json!([{ "match": { "prefix": "/" }, "direct_response": { "status": 503 } }]);
+    let hosts = json!([{ "name": TIMER, "domains": ["*"], "routes": answer }]);
+    listener(TIMER, fixed_routes(TIMER, hosts), vec![hold])
+}
+
+/// Without it a long request would still be on its way when it is answered.
+fn buffer() -> Value {
+    extension(
+        "envoy.filters.http.buffer",
+        "envoy.extensions.filters.http.buffer.v3.Buffer",
+        json!({ "max_request_bytes": MAX_BODY }),
     )
 }
 
-fn internal_listener(name: &str, virtual_hosts: Value, mut filters: Vec<Value>) -> Value {
+fn fixed_routes(name: &str, virtual_hosts: Value) -> Value {
+    json!({ "route_config": { "name": name, "virtual_hosts": virtual_hosts } })
+}
+
+/// A listener with that name and these `options` of its connection manager.
+pub(super) fn listener(name: &str, options: Value, mut filters: Vec<Value>) -> Value {
     filters.push(listener::router());
     let manager = json!({
         "stat_prefix": name,
@@ -92,18 +93,13 @@ fn internal_listener(name: &str, virtual_hosts: Value, mut filters: Vec<Value>) 
         "skip_xff_append": true,
         "max_request_headers_kb": 256,
         "stream_idle_timeout": "0s",
-        "route_config": {
-            "name": name,
-            // Clusters come after the listeners.
-            "validate_clusters": false,
-            "request_headers_to_remove": ["x-forwarded-proto"],
-            "virtual_hosts": virtual_hosts,
-        },
         "http_filters": filters,
     });
     json!({
         "name": name,
         "internal_listener": {},
-        "filter_chains": [{ "filters": [listener::connection_manager(manager)] }],
+        "filter_chains": [{
+            "filters": [listener::connection_manager(merge(manager, options))],
+        }],
     })
 }

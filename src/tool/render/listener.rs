@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Places, access_log, duration, extension, plugin, route, source};
+use super::{
+    PRIVATE_HEADERS, Places, access_log, duration, early_mutation, extension, filters, plugin,
+    route, source,
+};
 use crate::config::settings::Role;
-use crate::contract::header;
 use crate::tool::model::Gateway;
 
 const NAME: &str = "portkey";
@@ -65,14 +67,7 @@ fn manager(gateway: &Gateway, places: &Places) -> Value {
 
 /// Clients must not steer what only the module may.
 fn strip_private_headers() -> Value {
-    extension(
-        "envoy.http.early_header_mutation.header_mutation",
-        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        json!({
-            "mutations": [
-                { "remove_on_match": { "key_matcher": { "prefix": "x-envoy-" } } },
-                { "remove": header::RETRY },
-            ],
-        }),
-    )
+    let mut mutations = vec![filters::remove_all("x-envoy-")];
+    mutations.extend(PRIVATE_HEADERS.iter().map(|name| filters::remove(name)));
+    early_mutation(mutations)
 }

@@ -4,9 +4,14 @@
 mod access_log;
 mod bootstrap;
 mod cluster;
+mod custom;
+mod filters;
+mod forward;
 mod internal;
 mod listener;
 mod plugin;
+mod relay;
+mod resilience;
 mod route;
 mod secret;
 
@@ -17,6 +22,7 @@ use serde_json::{Value, json};
 use super::model::Gateway;
 use super::upstream::{self, Upstream};
 use crate::config::settings::Role;
+use crate::contract::header;
 
 /// What the configuration refers to; all paths are absolute, as Envoy resolves relative ones
 /// from its working directory.
@@ -46,6 +52,18 @@ pub const SECRETS: &str = "secrets";
 
 const CLUSTERS: &str = "clusters.json";
 const ROUTES: &str = "routes.json";
+const CUSTOM_ROUTES: &str = "custom_routes.json";
+
+/// Headers that mean something between the module and the rendered configuration: whatever comes
+/// from outside with such a name is dropped.
+const PRIVATE_HEADERS: [&str; 6] = [
+    header::RETRY,
+    header::RETRY_AFTER,
+    header::CLUSTER,
+    header::SCHEME,
+    header::LOCAL,
+    header::RELAYED,
+];
 
 /// Every file of a gateway, in the order in which a running Envoy must get them: what is referred
 /// to comes before what refers to it.
@@ -56,6 +74,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
         file(ROUTES, route::resource(gateway, &upstreams)),
+        file(CUSTOM_ROUTES, custom::resource(gateway)),
         plugin_file(Role::Provider, gateway, &upstreams, places),
         plugin_file(Role::Gateway, gateway, &upstreams, places),
         file(BOOTSTRAP, bootstrap::config(gateway, places)),
@@ -108,4 +127,29 @@ fn duration(milliseconds: u64) -> String {
 /// A socket address.
 fn socket_address(host: &str, port: u16) -> Value {
     json!({ "socket_address": { "address": host, "port_value": port } })
+}
+
+/// The members of both objects.
+fn merge(mut one: Value, other: Value) -> Value {
+    if let (Some(fields), Value::Object(more)) = (one.as_object_mut(), other) {
+        fields.extend(more);
+    }
+    one
+}
+
+/// A header, whatever its value was before.
+fn set(name: &str, value: &str) -> Value {
+    json!({
+        "header": { "key": name, "value": value },
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    })
+}
+
+/// Mutations of request headers before anything else looks at them.
+fn early_mutation(mutations: Vec<Value>) -> Value {
+    extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        json!({ "mutations": mutations }),
+    )
 }

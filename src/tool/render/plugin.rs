@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Places, any, discovery, source};
-use crate::config::settings::{Role, Settings, VERSION};
+use crate::config::settings::{CustomHost, Role, Settings, VERSION};
 use crate::provider::virtual_key_cluster;
-use crate::tool::model::Gateway;
+use crate::tool::model::{self, Gateway};
 use crate::tool::upstream::Upstream;
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
@@ -81,11 +81,18 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         request_timeout: gateway.limits.request_timeout,
         upstreams: upstreams.collect(),
         virtual_keys: keys.collect(),
-        custom_hosts: Vec::new(),
         configs: match role {
             Role::Gateway => gateway.configs.clone(),
             // The gateway role has put what matters of them into the plan.
             Role::Provider => BTreeMap::new(),
         },
+        custom_hosts: match role {
+            Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),
+            Role::Provider => Vec::new(),
+        },
     }
+}
+
+fn custom_host(host: &model::CustomHost) -> CustomHost {
+    CustomHost { host: host.to_string(), private: host.private }
 }

@@ -1,9 +1,11 @@
-//! The RDS resource: one route, whose cluster the module names in filter state.
+//! The RDS resource: where a request goes the module says in filter state, by the name of a cluster
+//! or of a saved config that Envoy splits by weight.
 
 use serde_json::{Map, Value, json};
 
-use super::{any, discovery, duration, extension};
-use crate::contract::{header, property};
+use super::{any, discovery, duration, extension, merge};
+use crate::config::{tree, weighted};
+use crate::contract::{cluster, header, property, weighted_config};
 use crate::tool::model::Gateway;
 use crate::tool::upstream::Upstream;
 
@@ -12,16 +14,12 @@ pub(super) const NAME: &str = "portkey";
 
 /// The discovery response with the route configuration.
 pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
-    let route = json!({
-        "match": { "prefix": "/" },
-        "route": {
-            // It would cut a long stream; the module sets a timeout per attempt.
-            "timeout": "0s",
-            "idle_timeout": duration(gateway.limits.idle_timeout),
-            "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
-            "retry_policy": retry_policy(),
-        },
-    });
+    let mut routes: Vec<Value> = gateway
+        .configs
+        .iter()
+        .filter_map(|(slug, json)| Some(weighted(gateway, slug, split(gateway, json.get())?)))
+        .collect();
+    routes.push(general(gateway, upstreams));
     let config = json!({
         "name": NAME,
         "virtual_hosts": [{
@@ -29,28 +27,80 @@ pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
             "domains": ["*"],
             // Lifts the limit of every buffer of a stream; the default is 1 MiB.
             "request_body_buffer_limit": gateway.limits.request_body,
-            "routes": [route],
+            "routes": routes,
         }],
     });
     discovery(vec![any("envoy.config.route.v3.RouteConfiguration", config)])
 }
 
+/// Each attempt goes to the cluster that filter state names then.
+fn general(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
+    let choice = json!({
+        "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
+        "retry_policy": merge(retry_policy(), json!({ "refresh_cluster_on_retry": true })),
+    });
+    json!({ "match": { "prefix": "/" }, "route": merge(common(gateway), choice) })
+}
+
+/// Clusters and weights of a config that Envoy splits. The module finds out the same way which
+/// those are.
+fn split(gateway: &Gateway, json: &str) -> Option<Vec<(String, u32)>> {
+    weighted::split(&tree::read(json, gateway).ok()?)
+}
+
+/// A saved config that is split by weight, when filter state names it. Its weights can be changed
+/// by runtime keys while the gateway runs. A retry stays with its cluster.
+fn weighted(gateway: &Gateway, slug: &str, split: Vec<(String, u32)>) -> Value {
+    let clusters: Vec<Value> = split
+        .into_iter()
+        .map(|(cluster, weight)| json!({ "name": cluster, "weight": weight }))
+        .collect();
+    let choice = json!({
+        "weighted_clusters": {
+            "clusters": clusters,
+            "runtime_key_prefix": format!("portkey.config.{slug}"),
+        },
+        "retry_policy": retry_policy(),
+    });
+    let state = json!({
+        "key": state_key(),
+        "string_match": { "exact": weighted_config(slug) },
+    });
+    json!({
+        "match": { "prefix": "/", "filter_state": [state] },
+        "route": merge(common(gateway), choice),
+    })
+}
+
+fn common(gateway: &Gateway) -> Value {
+    json!({
+        // It would cut a long stream; the module sets a timeout per attempt.
+        "timeout": "0s",
+        "idle_timeout": duration(gateway.limits.idle_timeout),
+    })
+}
+
+fn state_key() -> String {
+    format!("wasm.{}", property::CLUSTER)
+}
+
 fn specifier(upstreams: &[Upstream<'_>]) -> Value {
-    let clusters: Map<String, Value> = upstreams
-        .iter()
-        .map(|upstream| {
+    let own = [cluster::HOP, cluster::STOP, cluster::CUSTOM];
+    let names = upstreams.iter().map(|upstream| upstream.cluster.as_str()).chain(own);
+    let clusters: Map<String, Value> = names
+        .map(|name| {
             let action = extension(
                 "cluster",
                 "envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction",
-                json!({ "cluster": upstream.cluster }),
+                json!({ "cluster": name }),
             );
-            (upstream.cluster.clone(), json!({ "action": action }))
+            (name.to_owned(), json!({ "action": action }))
         })
         .collect();
     let input = extension(
         "envoy.matching.inputs.filter_state",
         "envoy.extensions.matching.common_inputs.network.v3.FilterStateInput",
-        json!({ "key": format!("wasm.{}", property::CLUSTER) }),
+        json!({ "key": state_key() }),
     );
     extension(
         "envoy.router.cluster_specifier_plugin.matcher",
@@ -63,14 +113,18 @@ fn specifier(upstreams: &[Upstream<'_>]) -> Value {
     )
 }
 
-/// The module asks for a retry by a private response header. How many there may be it says per
-/// request in `x-envoy-max-retries`; without that there is none.
+/// The module asks for a retry by a private response header, and by another for a longer wait
+/// before it. How many there may be it says per request in `x-envoy-max-retries`; without that
+/// there is none.
 fn retry_policy() -> Value {
     json!({
-        "retry_on": "retriable-headers,reset,connect-failure",
+        "retry_on": "retriable-headers,reset,connect-failure,refused-stream",
         "retriable_headers": [{ "name": header::RETRY, "present_match": true }],
         "num_retries": 0,
-        "refresh_cluster_on_retry": true,
         "retry_back_off": { "base_interval": "0.025s", "max_interval": "0.25s" },
+        "rate_limited_retry_back_off": {
+            "reset_headers": [{ "name": header::RETRY_AFTER, "format": "SECONDS" }],
+            "max_interval": "60s",
+        },
     })
 }

@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod gateway;
+pub mod name_server;
 pub mod upstream;

@@ -1,0 +1,220 @@
+use super::*;
+use crate::endpoint::Endpoint;
+use crate::plan::{Fallback, Hold, Retry};
+
+const SETTINGS: &str = r#"{"version":1,"role":"provider","max_body_bytes":1000,"request_timeout":1000,
+    "upstreams":{
+        "vk.a":{"provider":"openai","base_url":"http://a.example/v1","injects_credential":true},
+        "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"}}}"#;
+
+const COMPLETION: &[u8] = br#"{"id":"c","model":"m","choices":[{"finish_reason":"stop"}]}"#;
+
+struct Calm;
+
+impl World for Calm {
+    fn random(&self) -> u64 {
+        0
+    }
+
+    fn is_cooling(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A plan over `vk.a`, which is tried twice on 429, and then `vk.b`.
+fn plan() -> Plan {
+    let mut plan = Plan::new("/v1/chat/completions".to_owned(), Endpoint::ChatCompletions);
+    plan.body_length = Some(2);
+    plan.targets.push(Target {
+        cluster: "vk.a".to_owned(),
+        timeout: 500,
+        strict: true,
+        retry: Retry { attempts: 1, on_status_codes: vec![429], use_retry_after: true },
+        fallbacks: vec![Fallback { on_status_codes: None, on_content_policy: true, next: 1 }],
+        ..Target::default()
+    });
+    plan.targets.push(Target { cluster: "vk.b".to_owned(), timeout: 500, ..Target::default() });
+    plan
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Headers {
+    let owned = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    Headers::new(owned.collect())
+}
+
+/// An attempt whose request was sent at time 0, and the request's headers.
+fn sent(plan: &Plan, report: Option<&Report>) -> (Attempt, Headers) {
+    let registry = Rc::new(Registry::parse(SETTINGS.as_bytes()).unwrap());
+    let mut attempt = Attempt::new(registry);
+    let (plan, report) = (plan.encode(), report.map(Report::encode));
+    let beginning = Beginning {
+        plan: Some(&plan),
+        report: report.as_deref(),
+        cluster: &|| "vk.b".to_owned(),
+        now: 0,
+    };
+    let request = headers(&[
+        (":path", "/somewhere"),
+        ("authorization", "of the attempt before"),
+        ("content-length", "99"),
+        ("x-envoy-attempt-count", "2"),
+    ]);
+    match attempt.on_request_headers(&beginning, request, false) {
+        Outbound::Send(headers, None) => (attempt, headers),
+        Outbound::NeedBody => {
+            let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+            match attempt.on_request_body(body) {
+                Outbound::Send(headers, Some(_)) => (attempt, headers),
+                other => panic!("{other:?}"),
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn respond(attempt: &mut Attempt, pairs: &[(&str, &str)]) -> (Inbound, Headers) {
+    let mut map = headers(pairs);
+    let inbound = attempt.on_response_headers(&Calm, &mut map, false, 7);
+    (inbound, map)
+}
+
+fn report(news: &News) -> Report {
+    Report::decode(news.report.as_ref().unwrap()).unwrap()
+}
+
+#[test]
+fn an_attempt_starts_clean_whatever_the_one_before_left() {
+    let (_, headers) = sent(&plan(), None);
+    assert_eq!(headers.text(":path"), Some("/v1/chat/completions"));
+    assert_eq!(headers.text(":authority"), Some("a.example"));
+    assert_eq!(headers.text("content-length"), Some("2"));
+    assert_eq!(headers.text("authorization"), None);
+    assert_eq!(headers.text("x-envoy-attempt-count"), None);
+    let next = Some(Position { target: 1, tries: 1 });
+    let (_, headers) = sent(&plan(), Some(&Report { next, ..Report::default() }));
+    assert_eq!(headers.text(":path"), Some("/v1/messages"));
+    assert_eq!(headers.text(":authority"), Some("b.example"));
+}
+
+#[test]
+fn a_failure_is_held_and_asks_for_the_next_target() {
+    let (mut attempt, _) = sent(&plan(), None);
+    let (inbound, _) = respond(&mut attempt, &[(":status", "500"), ("x-portkey-retry", "1")]);
+    assert_eq!(inbound, Inbound::Hold);
+    assert!(attempt.wants_whole());
+    let body = br#"{"error":{"message":"no"}}"#;
+    let Inbound::Release(headers, body) = attempt.on_response_body(&Calm, body, true, 9) else {
+        panic!("not released");
+    };
+    assert_eq!(headers.text("x-portkey-retry"), Some("1"));
+    assert!(!body.is_empty(), "if Envoy does not retry, the client gets an answer");
+    let news = attempt.news();
+    assert_eq!(news.cluster.as_deref(), Some("vk.b"));
+    let report = report(&news);
+    assert_eq!(report.next, Some(Position { target: 1, tries: 1 }));
+    assert_eq!((report.attempts[0].status, report.attempts[0].ms), (500, 9));
+    // Its end is no second failure.
+    attempt.on_done(&Calm, 10);
+    assert!(attempt.news().report.is_none());
+}
+
+#[test]
+fn a_busy_key_is_waited_for_and_left_alone_by_others() {
+    let (mut attempt, _) = sent(&plan(), None);
+    respond(&mut attempt, &[(":status", "429"), ("retry-after", "3")]);
+    let Inbound::Release(headers, _) = attempt.on_response_body(&Calm, b"", true, 9) else {
+        panic!("not released");
+    };
+    assert_eq!(headers.text("x-portkey-retry-after"), Some("3"));
+    let news = attempt.news();
+    assert_eq!(news.cluster.as_deref(), Some("vk.a"));
+    assert_eq!(news.cooling, Some(("vk.a".to_owned(), 3000)));
+}
+
+#[test]
+fn the_last_target_has_the_last_word() {
+    let next = Some(Position { target: 1, tries: 1 });
+    let (mut attempt, _) = sent(&plan(), Some(&Report { next, ..Report::default() }));
+    respond(&mut attempt, &[(":status", "500")]);
+    let Inbound::Release(headers, _) = attempt.on_response_body(&Calm, b"", true, 9) else {
+        panic!("not released");
+    };
+    assert_eq!(headers.text("x-portkey-retry"), None);
+    assert_eq!(attempt.news().cluster, None);
+}
+
+#[test]
+fn without_an_answer_the_end_decides_by_the_clock() {
+    for (now, status) in [(499, 503), (500, 408)] {
+        let (mut attempt, _) = sent(&plan(), None);
+        attempt.on_done(&Calm, now);
+        let news = attempt.news();
+        assert_eq!(news.cluster.as_deref(), Some("vk.b"));
+        assert_eq!(report(&news).attempts[0].status, status);
+    }
+    let mut only_429 = plan();
+    only_429.targets[0].fallbacks[0].on_status_codes = Some(vec![429]);
+    let (mut attempt, _) = sent(&only_429, None);
+    attempt.on_done(&Calm, 1);
+    assert_eq!(attempt.news().cluster.as_deref(), Some(cluster::STOP));
+}
+
+#[test]
+fn a_stream_is_held_until_it_says_something() {
+    let stream = [(":status", "200"), ("content-type", "text/event-stream")];
+    let (mut attempt, _) = sent(&plan(), None);
+    assert_eq!(respond(&mut attempt, &stream).0, Inbound::Hold);
+    let role = b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\n";
+    let text = b"data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    assert_eq!(attempt.on_response_body(&Calm, role, false, 8), Inbound::Hold);
+    assert_eq!(attempt.on_response_body(&Calm, text, false, 8), Inbound::Pass);
+    assert!(!attempt.holds());
+
+    let (mut attempt, _) = sent(&plan(), None);
+    respond(&mut attempt, &stream);
+    let Inbound::Release(headers, body) = attempt.on_response_body(&Calm, role, true, 8) else {
+        panic!("not released");
+    };
+    assert_eq!(headers.text("x-portkey-retry"), Some("1"));
+    assert!(String::from_utf8(body).unwrap().contains("stream_truncated"));
+
+    let mut alone = plan();
+    alone.targets.remove(1);
+    alone.targets[0] = Target { cluster: "vk.a".to_owned(), ..Target::default() };
+    let (mut attempt, _) = sent(&alone, None);
+    assert_eq!(respond(&mut attempt, &stream).0, Inbound::Pass, "there is nowhere else to go");
+    alone.targets[0].hold = Hold::Complete;
+    let (mut attempt, _) = sent(&alone, None);
+    assert_eq!(respond(&mut attempt, &stream).0, Inbound::Hold, "but it was asked for");
+}
+
+#[test]
+fn envoys_pick_is_known_by_its_cluster() {
+    let mut plan = plan();
+    plan.weighted = true;
+    let (_, headers) = sent(&plan, None);
+    assert_eq!(headers.text(":authority"), Some("b.example"));
+}
+
+#[test]
+fn a_good_answer_is_reported_once_with_what_it_said() {
+    let (mut attempt, _) = sent(&plan(), None);
+    respond(&mut attempt, &[(":status", "200"), ("content-type", "application/json")]);
+    let inbound = attempt.on_response_body(&Calm, COMPLETION, true, 9);
+    let Inbound::Release(headers, body) = inbound else { panic!("{inbound:?}") };
+    assert_eq!((headers.text(":status"), body.as_slice()), (Some("200"), COMPLETION));
+    let report = report(&attempt.news());
+    assert_eq!(report.facts.model.as_deref(), Some("m"));
+    assert_eq!((report.attempts.len(), report.next), (1, None));
+}
+
+#[test]
+fn what_is_no_plan_is_an_error_and_not_a_request() {
+    let registry = Rc::new(Registry::parse(SETTINGS.as_bytes()).unwrap());
+    for plan in [None, Some(b"".as_slice()), Some(b"{}"), Some(b"\xff")] {
+        let beginning = Beginning { plan, report: Some(b"[]"), cluster: &String::new, now: 0 };
+        let mut attempt = Attempt::new(registry.clone());
+        let outbound = attempt.on_request_headers(&beginning, Headers::default(), true);
+        assert!(matches!(outbound, Outbound::Reply(reply) if reply.status == 500));
+    }
+}

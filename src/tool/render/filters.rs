@@ -1,0 +1,129 @@
+//! The upstream HTTP filters of a cluster, run once per attempt. What is further down the list
+//! sees a request later and its answer earlier.
+
+use serde_json::{Value, json};
+
+use super::{PRIVATE_HEADERS, Places, extension, merge, plugin, secret, source};
+use crate::config::settings::Role;
+use crate::contract::header;
+use crate::tool::upstream::{Credential, Upstream};
+
+/// Credentials of an earlier attempt or of the client: request headers are one map for all
+/// attempts.
+const CREDENTIAL_HEADERS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
+/// Credentials by prefix.
+const CREDENTIAL_PREFIXES: [&str; 1] = ["x-amz-"];
+/// What only Envoys tell each other, by prefix.
+const ENVOY_PREFIXES: [&str; 2] = ["x-envoy-", "x-forwarded-"];
+/// What only clients, the module and our listeners tell each other.
+const OWN_PREFIX: &str = "x-portkey-";
+
+/// The chain of a provider cluster.
+pub(super) fn of_provider(upstream: &Upstream<'_>, places: &Places) -> Vec<Value> {
+    let mut filters = of_relay(places);
+    filters.push(guard(upstream.settings.relayed));
+    filters.extend(upstream.credential.as_ref().map(|one| inject(one, places)));
+    filters
+}
+
+/// The chain of a cluster whose listener needs the private headers.
+pub(super) fn of_relay(places: &Places) -> Vec<Value> {
+    vec![strip(), plugin::filter(Role::Provider, places)]
+}
+
+/// Filters, and the one that ends each chain, as HTTP options of a cluster.
+pub(super) fn chain(mut filters: Vec<Value>) -> Value {
+    filters.push(extension(
+        "envoy.filters.http.upstream_codec",
+        "envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+        json!({}),
+    ));
+    json!({ "http_filters": filters })
+}
+
+/// Removes what an earlier attempt left behind, except behind [`crate::contract::cluster::HOP`]:
+/// there a request has headers of its own, and the credential in them is the one for this
+/// provider, set in front of the hop.
+fn strip() -> Value {
+    let names = CREDENTIAL_HEADERS.iter().chain(&PRIVATE_HEADERS);
+    let prefixes = CREDENTIAL_PREFIXES.iter().chain(&ENVOY_PREFIXES);
+    let removals = names.map(|name| remove(name)).chain(prefixes.map(|name| remove_all(name)));
+    let removals: Vec<Value> = removals.collect();
+    let input = extension(
+        "relayed",
+        "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        json!({ "header_name": header::RELAYED }),
+    );
+    let skip = extension(
+        "skip",
+        "envoy.extensions.filters.common.matcher.action.v3.SkipFilter",
+        json!({}),
+    );
+    extension(
+        "portkey.strip",
+        "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+        json!({
+            "extension_config": header_mutation(json!({ "request_mutations": removals })),
+            "xds_matcher": { "matcher_tree": {
+                "input": input,
+                "exact_match_map": { "map": { "1": { "action": skip } } },
+            } },
+        }),
+    )
+}
+
+/// In front of whatever is not ours: it may neither see nor set what is private. `relayed`: one of
+/// our listeners answers, whose mark is to be believed.
+pub(super) fn guard(relayed: bool) -> Value {
+    let prefixes = ENVOY_PREFIXES.iter().chain([&OWN_PREFIX]);
+    let request: Vec<Value> = prefixes.map(|prefix| remove_all(prefix)).collect();
+    let marks = PRIVATE_HEADERS.iter().filter(|name| !(relayed && **name == header::LOCAL));
+    let response: Vec<Value> = marks.map(|name| remove(name)).collect();
+    header_mutation(json!({ "request_mutations": request, "response_mutations": response }))
+}
+
+fn header_mutation(mutations: Value) -> Value {
+    extension(
+        "envoy.filters.http.header_mutation",
+        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        json!({ "mutations": mutations }),
+    )
+}
+
+/// Removes that header.
+pub(super) fn remove(name: &str) -> Value {
+    json!({ "remove": name })
+}
+
+/// Removes all headers with that prefix.
+pub(super) fn remove_all(prefix: &str) -> Value {
+    json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } })
+}
+
+fn inject(credential: &Credential<'_>, places: &Places) -> Value {
+    let mut generic = json!({
+        "credential": {
+            "name": secret::name(credential.slug),
+            "sds_config": source(&places.directory, &secret::path(credential.slug)),
+        },
+        "header": credential.header,
+    });
+    if !credential.prefix.is_empty() {
+        generic = merge(generic, json!({ "header_value_prefix": credential.prefix }));
+    }
+    let generic = extension(
+        "envoy.http.injected_credentials.generic",
+        "envoy.extensions.http.injected_credentials.generic.v3.Generic",
+        generic,
+    );
+    extension(
+        "envoy.filters.http.credential_injector",
+        "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+        json!({
+            "overwrite": true,
+            "allow_request_without_credential": false,
+            "credential": generic,
+        }),
+    )
+}

@@ -1,0 +1,106 @@
+//! Listeners inside Envoy that send requests on. What fails behind them comes back as an answer,
+//! which the router in front can try again, and bears [`header::LOCAL`]: a failure would not.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set, source};
+use crate::contract::{cluster, header};
+use crate::provider::{BaseUrl, PROVIDERS, Scheme};
+
+/// Cluster and listener through which hosts of the table of providers are resolved on use.
+pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
+/// Listener of [`cluster::HOP`].
+pub(super) const HOP: &str = "hop";
+/// Listener of [`cluster::CUSTOM`].
+pub(super) const CUSTOM: &str = "custom";
+
+/// What an internal connection counts as: the hop obeys the limits that requests name only when
+/// they come from a trusted address, and a connection inside Envoy has none.
+const TRUSTED: &str = "127.0.0.1";
+
+/// The way to the hosts of the table of providers that gateway.yaml does not name.
+pub(super) fn resolve_on_use() -> Value {
+    let hosts: BTreeSet<String> = PROVIDERS
+        .iter()
+        .filter_map(|row| BaseUrl::parse(row.base_url).ok())
+        .filter(|url| url.scheme == Scheme::Https)
+        .map(|url| url.authority())
+        .collect();
+    let routes = json!({ "route_config": {
+        "name": RESOLVE_ON_USE,
+        // Clusters come after the listeners.
+        "validate_clusters": false,
+        "virtual_hosts": [{
+            "name": RESOLVE_ON_USE,
+            "domains": hosts,
+            "routes": [{
+                "match": { "prefix": "/" },
+                // The listener of the clients rules how long a stream may take.
+                "route": { "cluster": RESOLVE_ON_USE, "timeout": "0s" },
+            }],
+        }],
+    } });
+    relay(RESOLVE_ON_USE, routes)
+}
+
+/// The way to the hosts that callers name.
+pub(super) fn custom(places: &Places) -> Value {
+    let routes = json!({ "rds": {
+        "route_config_name": custom::NAME,
+        "config_source": source(&places.directory, CUSTOM_ROUTES),
+    } });
+    relay(CUSTOM, routes)
+}
+
+/// The way to the cluster that the request names, with the limit until the response headers that
+/// it brings along. The answer passes as it is: the cluster's own filters clean it.
+pub(super) fn hop() -> Value {
+    let clusters = json!({ "safe_regex": {
+        "regex": format!("(provider|vk)\\..+|{}", cluster::CUSTOM.replace('.', "\\.")),
+    } });
+    let routes = json!({ "route_config": {
+        "name": HOP,
+        "virtual_hosts": [{
+            "name": HOP,
+            "domains": ["*"],
+            "request_body_buffer_limit": internal::MAX_BODY,
+            "routes": [{
+                "match": {
+                    "prefix": "/",
+                    "headers": [{ "name": header::CLUSTER, "string_match": clusters }],
+                },
+                "route": { "cluster_header": header::CLUSTER, "timeout": "0s" },
+                "request_headers_to_add": [set(header::RELAYED, "1")],
+            }],
+        }],
+    } });
+    let trust = json!({
+        "early_header_mutation_extensions": [
+            early_mutation(vec![json!({ "append": set("x-forwarded-for", TRUSTED) })]),
+        ],
+        "internal_address_config": {
+            "cidr_ranges": [{ "address_prefix": TRUSTED, "prefix_len": 32 }],
+        },
+    });
+    relay(HOP, merge(routes, trust))
+}
+
+fn relay(name: &str, options: Value) -> Value {
+    // Every answer that the listener makes itself; this filter lets all of them through.
+    let mapper = json!({
+        "filter": { "not_health_check_filter": {} },
+        "headers_to_add": [mark("%RESPONSE_FLAGS%")],
+    });
+    let local = json!({ "local_reply_config": { "mappers": [mapper] } });
+    internal::listener(name, merge(options, local), Vec::new())
+}
+
+/// The header by which an answer is known as one of ours.
+pub(super) fn mark(flags: &str) -> Value {
+    json!({
+        "header": { "key": header::LOCAL, "value": flags },
+        "append_action": "ADD_IF_ABSENT",
+    })
+}
