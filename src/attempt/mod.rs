@@ -274,7 +274,7 @@ impl Attempt {
         }
         let ms = now.saturating_sub(self.started);
         let limit = plan.targets.get(self.at.target).map_or(u64::MAX, |target| target.timeout);
-        let outcome = Outcome::of(if ms >= limit { 408 } else { 503 });
+        let outcome = Outcome::of(if ms + EARLY >= limit { 408 } else { 503 });
         let next = self.step(world, &plan, outcome, now);
         if next.is_none() && !plan.weighted {
             self.news.cluster = Some(cluster::STOP.to_owned());
@@ -340,6 +340,10 @@ impl Attempt {
         std::mem::take(&mut self.news)
     }
 }
+
+/// Milliseconds by which Envoy's timers may end before their time by the clock: they count from the
+/// begin of the turn of the event loop that sets them.
+const EARLY: u64 = 20;
 
 /// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
 /// a 429 with `Retry-After` to a key that Envoy injects.
