@@ -3,6 +3,9 @@
 use serde::Serialize;
 use std::fmt;
 
+/// The kind of errors that a time-out is.
+pub const TIMEOUT: &str = "timeout_error";
+
 /// Whose fault an error is: the `source` of the log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -101,24 +104,30 @@ impl Error {
     }
 
     /// The JSON body, readable by Portkey's clients (`status`, `message`) and OpenAI's (`error`).
+    ///
+    /// Time-outs have Portkey's own shape, which has `error` alone.
     pub fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
-            status: &'static str,
-            message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            status: Option<&'static str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            message: Option<&'a str>,
             #[serde(skip_serializing_if = "<[String]>::is_empty")]
             errors: &'a [String],
             error: Detail<'a>,
         }
+        let timed_out = self.kind == TIMEOUT;
         let full = self.hint.as_ref().map(|hint| format!("{}: {hint}", self.message));
         let error = Detail {
             message: full.as_deref().unwrap_or(&self.message),
             kind: Some(self.kind),
             param: self.param.as_deref(),
-            code: Some(self.code),
+            code: Some(self.code).filter(|_| !timed_out),
         };
-        let (message, errors) = (self.message.as_str(), self.errors.as_slice());
-        let body = Body { status: "failure", message, errors, error };
+        let status = Some("failure").filter(|_| !timed_out);
+        let message = Some(self.message.as_str()).filter(|_| !timed_out);
+        let body = Body { status, message, errors: &self.errors, error };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }
@@ -164,5 +173,13 @@ mod tests {
             },
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_timeout_has_portkeys_shape() {
+        let error = Error { kind: TIMEOUT, ..Error::provider(408, "request_timeout", "late") };
+        let body =
+            r#"{"error":{"message":"late","type":"timeout_error","param":null,"code":null}}"#;
+        assert_eq!(String::from_utf8(error.body()).unwrap(), body);
     }
 }

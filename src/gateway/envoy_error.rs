@@ -1,6 +1,6 @@
 //! Envoy's own answers (no cluster, no healthy upstream, time-out, reset, too large) as ours.
 
-use crate::error::Error;
+use crate::error::{Error, TIMEOUT};
 
 /// The 413 for a body over the limit of `limit` bytes.
 pub fn too_large(limit: u64) -> Error {
@@ -19,7 +19,7 @@ pub fn no_body(status: u16) -> Error {
 /// The 408 for a provider that did not answer within `timeout` milliseconds.
 pub fn timed_out(timeout: u64) -> Error {
     let message = format!("Request exceeded the timeout sent in the request: {timeout}ms");
-    Error { kind: "timeout_error", ..Error::provider(408, "request_timeout", message) }
+    Error { kind: TIMEOUT, ..Error::provider(408, "request_timeout", message) }
 }
 
 /// The error for a last attempt that had no answer, of which `status` tells the kind.

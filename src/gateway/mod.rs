@@ -177,9 +177,6 @@ impl Gateway {
     fn add_headers(&self, headers: &mut Headers) {
         let trace_id = self.record.trace_id.as_deref().unwrap_or_default();
         headers.set(&format!("{PREFIX}trace-id"), trace_id);
-        if let Some(provider) = self.record.provider {
-            headers.set(&format!("{PREFIX}provider"), provider);
-        }
     }
 }
 

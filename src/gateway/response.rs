@@ -67,6 +67,7 @@ impl Gateway {
         let exhausted = target.retry.attempts > 0 && target.retry.on_status_codes.contains(&status);
         let retries = if exhausted { -1 } else { i64::from(at.tries) - 1 };
         let mut set = |name: &str, value: &str| headers.set(&format!("{PREFIX}{name}"), value);
+        set("provider", self.record.provider.unwrap_or_default());
         set("last-used-option-index", &target.option_index);
         set("retry-attempt-count", &retries.to_string());
         set("cache-status", "DISABLED");

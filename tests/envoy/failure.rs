@@ -48,13 +48,10 @@ fn a_provider_that_is_too_slow() {
     let config = "x-portkey-config: {\"virtual_key\":\"ant\",\"request_timeout\":300}";
     for headers in [[OAI, "x-portkey-request-timeout: 300"], [config, "x-own: 1"]] {
         let response = gateway.chat(&headers, CHAT);
-        assert_eq!(error(&response), (408, "request_timeout".into()));
+        assert_eq!((response.status, response.whole), (408, true));
         let body = response.json();
         let message = "Request exceeded the timeout sent in the request: 300ms";
-        assert_eq!(
-            (&body["message"], &body["error"]["message"]),
-            (&message.into(), &message.into())
-        );
+        assert_eq!(body["error"]["message"], message);
         assert_eq!(body["error"]["type"], "timeout_error");
     }
     gateway.assert_healthy();
