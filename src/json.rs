@@ -128,6 +128,18 @@ impl<'a> Object<'a> {
         self.members.len() != before
     }
 
+    /// Gives a member another name where it stands, and removes one that had that name; tells
+    /// whether it was there.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(at) = self.members.iter().position(|(name, _)| name == from) else { return false };
+        if let Some((name, _)) = self.members.get_mut(at) {
+            *name = Cow::Owned(to.to_owned());
+        }
+        let mut place = 0..;
+        self.members.retain(|(name, _)| place.next() == Some(at) || name != to);
+        true
+    }
+
     /// Key and raw value of each member, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.members.iter().map(|(key, value)| (key.as_ref(), value.as_str()))
@@ -207,6 +219,22 @@ mod tests {
         assert!(!object.remove("a"));
         assert_eq!(object.to_vec(), br#"{"b":"x","c":3,"d":null}"#);
         assert_eq!(object.string("b").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_renamed_member_wins_over_its_namesake() {
+        let text = br#"{"a":1,"b":2,"c":3}"#;
+        for (from, to, there, renamed) in [
+            ("b", "d", true, &br#"{"a":1,"d":2,"c":3}"#[..]),
+            ("b", "a", true, br#"{"a":2,"c":3}"#),
+            ("b", "c", true, br#"{"a":1,"c":2}"#),
+            ("b", "b", true, text),
+            ("d", "a", false, text),
+        ] {
+            let mut object = Object::parse(text).unwrap();
+            assert_eq!(object.rename(from, to), there, "{from} {to}");
+            assert_eq!(object.to_vec(), renamed, "{from} {to}");
+        }
     }
 
     #[test]

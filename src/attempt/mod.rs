@@ -135,12 +135,12 @@ impl Attempt {
         });
         let (target, upstream) = place(&self.registry, &plan, self.at)?;
         outbound::rewrite_headers(&plan, target, upstream, &mut headers)?;
+        if let Some(length) = plan.body_length {
+            headers.set("content-length", length.to_string());
+        }
         if outbound::changes_body(&plan, target, upstream) && !end_of_stream {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
-        }
-        if let Some(length) = plan.body_length {
-            headers.set("content-length", length.to_string());
         }
         self.state = State::Sent(Rc::new(plan));
         Ok(Outbound::Send(headers, None))
@@ -157,10 +157,12 @@ impl Attempt {
         });
         match made {
             Ok(body) => {
-                headers.remove("transfer-encoding");
-                headers.set("content-length", body.len().to_string());
+                if let Some(body) = &body {
+                    headers.remove("transfer-encoding");
+                    headers.set("content-length", body.len().to_string());
+                }
                 self.state = State::Sent(Rc::new(plan));
-                Outbound::Send(headers, Some(body))
+                Outbound::Send(headers, body)
             }
             Err(error) => self.fail(&error),
         }
@@ -274,7 +276,7 @@ impl Attempt {
         }
         let ms = now.saturating_sub(self.started);
         let limit = plan.targets.get(self.at.target).map_or(u64::MAX, |target| target.timeout);
-        let outcome = Outcome::of(if ms >= limit { 408 } else { 503 });
+        let outcome = Outcome::of(if ms + EARLY >= limit { 408 } else { 503 });
         let next = self.step(world, &plan, outcome, now);
         if next.is_none() && !plan.weighted {
             self.news.cluster = Some(cluster::STOP.to_owned());
@@ -348,6 +350,10 @@ impl Attempt {
         std::mem::take(&mut self.news)
     }
 }
+
+/// Milliseconds by which Envoy's timers may end before their time by the clock: they count from the
+/// begin of the turn of the event loop that sets them.
+const EARLY: u64 = 20;
 
 /// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
 /// a 429 with `Retry-After` to a key that Envoy injects.

@@ -337,7 +337,11 @@ impl Builder<'_> {
                 }
                 (None, Some(row)) => target.provider = Some(row.slug),
                 (None, None) => {
-                    let reason = format!("Invalid 'provider' value: there is no provider {name:?}");
+                    let reason = match provider::reason(&name) {
+                        Some(reason) => format!("{name} is not supported yet: {reason}"),
+                        None => format!("there is no provider {name:?}"),
+                    };
+                    let reason = format!("Invalid 'provider' value: {reason}");
                     note(&mut self.problems, &reader.path("provider"), reason);
                 }
             },

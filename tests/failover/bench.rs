@@ -9,11 +9,14 @@ use super::support::upstream::{Request, Step, Upstream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What a provider answers, by request and its number.
+pub type Script = dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync;
+
 /// A provider: its virtual key, its format, what it answers to the request of a number.
 pub struct Provider {
     pub name: String,
     pub format: Format,
-    pub script: Box<dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync>,
+    pub script: Box<Script>,
 }
 
 /// One gateway at a time: the tests measure times, and share a machine.
