@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain golden clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain golden providers clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -76,6 +76,11 @@ test: lint test-rust test-langchain ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
 	GOLDEN=update cargo test --test golden --test render
+
+providers: ## Write the table of providers into the README
+	cargo run --quiet --locked -- providers --markdown > $(CARGO_TARGET_DIR)/providers.md
+	sed -i -e '/<!-- providers -->/,/<!-- \/providers -->/{//!d}' \
+		-e '/<!-- providers -->/r $(CARGO_TARGET_DIR)/providers.md' README.md
 
 clean: ## Remove what was built and installed
 	rm -rf $(CARGO_TARGET_DIR) $(VENV) .run

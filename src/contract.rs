@@ -29,6 +29,11 @@ pub mod header {
     pub const RELAYED: &str = "x-portkey-relayed";
 }
 
+/// Request headers that hold credentials: an attempt must not send those of another target, nor the
+/// client's own.
+pub const CREDENTIAL_HEADERS: [&str; 6] =
+    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
+
 /// Clusters that are no provider's.
 pub mod cluster {
     /// An internal listener that relays to the cluster named by a header, with a limit of its own

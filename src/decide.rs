@@ -12,6 +12,8 @@ pub struct Outcome {
     pub refusal: Option<Refusal>,
     /// Milliseconds that the provider wants to be left alone.
     pub retry_after: Option<u64>,
+    /// Milliseconds that the request has been waiting between attempts already.
+    pub waited: u64,
 }
 
 /// A request that its provider will never take.
@@ -32,13 +34,13 @@ pub struct Next {
     pub wait: u64,
 }
 
-/// Longest pause that is waited for, in milliseconds: Portkey's.
-const MAX_PAUSE: u64 = 60_000;
+/// What all pauses of a request together stay below, in milliseconds: Portkey's limit.
+pub const MAX_PAUSE: u64 = 60_000;
 
 impl Outcome {
     /// An answer, or a failure that a status stands for.
     pub fn of(status: u16) -> Self {
-        Self { status, refusal: None, retry_after: None }
+        Self { status, refusal: None, retry_after: None, waited: 0 }
     }
 }
 
@@ -87,7 +89,7 @@ fn retry(target: &Target, at: Position, outcome: Outcome) -> Option<u64> {
         return None;
     }
     match outcome.retry_after.filter(|_| retry.use_retry_after && outcome.status == 429) {
-        Some(pause) if pause >= MAX_PAUSE => None,
+        Some(pause) if pause.saturating_add(outcome.waited) >= MAX_PAUSE => None,
         Some(pause) => Some(pause.div_ceil(1000)),
         // Portkey waits 1, 2, 4, 8, 16 s.
         None => Some(1 << (at.tries.clamp(1, 5) - 1)),
@@ -165,6 +167,8 @@ mod tests {
         assert_eq!(place((0, 1), asked(1200)), Some((0, 2, 2)));
         assert_eq!(place((0, 1), asked(0)), Some((0, 2, 0)));
         assert_eq!(place((0, 1), asked(60_000)), Some((2, 1, 0)));
+        assert_eq!(place((0, 1), Outcome { waited: 58_000, ..asked(2000) }), Some((2, 1, 0)));
+        assert_eq!(place((0, 1), asked(u64::MAX)), Some((2, 1, 0)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Most keys of an object that is edited. They are looked up one by one, and a client chooses how
@@ -87,10 +88,10 @@ impl<'a> Object<'a> {
         if members.len() > MAX_MEMBERS {
             return Err(ObjectError::TooManyKeys);
         }
-        for (at, (key, _)) in members.iter().enumerate() {
-            if members.iter().take(at).any(|(earlier, _)| earlier == key) {
-                return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
-            }
+        // Keys may be long, and alike: comparing each with each would take for ever.
+        let mut seen = HashSet::with_capacity(members.len());
+        if let Some((key, _)) = members.iter().find(|(key, _)| !seen.insert(key.as_ref())) {
+            return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
         }
         let members =
             members.into_iter().map(|(key, raw)| (key, Member::Borrowed(raw.get()))).collect();
@@ -125,6 +126,18 @@ impl<'a> Object<'a> {
         let before = self.members.len();
         self.members.retain(|(name, _)| name != key);
         self.members.len() != before
+    }
+
+    /// Gives a member another name where it stands, and removes one that had that name; tells
+    /// whether it was there.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        let Some(at) = self.members.iter().position(|(name, _)| name == from) else { return false };
+        if let Some((name, _)) = self.members.get_mut(at) {
+            *name = Cow::Owned(to.to_owned());
+        }
+        let mut place = 0..;
+        self.members.retain(|(name, _)| place.next() == Some(at) || name != to);
+        true
     }
 
     /// Key and raw value of each member, in order.
@@ -206,6 +219,22 @@ mod tests {
         assert!(!object.remove("a"));
         assert_eq!(object.to_vec(), br#"{"b":"x","c":3,"d":null}"#);
         assert_eq!(object.string("b").as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_renamed_member_wins_over_its_namesake() {
+        let text = br#"{"a":1,"b":2,"c":3}"#;
+        for (from, to, there, renamed) in [
+            ("b", "d", true, &br#"{"a":1,"d":2,"c":3}"#[..]),
+            ("b", "a", true, br#"{"a":2,"c":3}"#),
+            ("b", "c", true, br#"{"a":1,"c":2}"#),
+            ("b", "b", true, text),
+            ("d", "a", false, text),
+        ] {
+            let mut object = Object::parse(text).unwrap();
+            assert_eq!(object.rename(from, to), there, "{from} {to}");
+            assert_eq!(object.to_vec(), renamed, "{from} {to}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Plan {
     pub stream: bool,
     /// Length of the client's body in bytes, where it was read.
     pub body_length: Option<u64>,
+    /// The client's other headers, where there may be several attempts: each starts with these.
+    pub client_headers: Option<Vec<(String, String)>>,
     /// Headers of the caller that belong to a provider, such as `anthropic-beta`.
     pub headers: Vec<(String, String)>,
     /// Whether Envoy picks the first target, by weight; then its cluster tells which it was.
@@ -132,6 +134,7 @@ impl Plan {
             endpoint,
             stream: false,
             body_length: None,
+            client_headers: None,
             headers: Vec::new(),
             weighted: false,
             targets: Vec::new(),

@@ -10,6 +10,9 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// Where the next attempt goes, if one was asked for.
     pub next: Option<Position>,
+    /// Milliseconds that Envoy was asked to wait between them.
+    #[serde(default)]
+    pub waited: u64,
     /// What is known of the last attempt's answer.
     pub facts: Facts,
 }

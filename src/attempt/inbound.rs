@@ -89,7 +89,8 @@ impl Answer {
         let media = headers.get("content-type").map(media_type).unwrap_or_default();
         let success = (200..300).contains(&self.outcome.status);
         match media.as_str() {
-            "text/event-stream" if success => {
+            // Compressed events cannot be read: they are judged as a whole, and refused.
+            "text/event-stream" if success && !(self.chat && is_encoded(headers)) => {
                 let events = Events::new(self.dialect.chat_stream(self.context.clone()));
                 match self.chat && self.hold != Hold::None {
                     true => Mode::HeldStream(events, Vec::new()),
@@ -155,7 +156,7 @@ impl Answer {
             }
             None => self.mode(headers),
         };
-        if self.translates && matches!(self.mode, Mode::Stream(_) | Mode::HeldStream(..)) {
+        if self.chat && matches!(self.mode, Mode::Stream(_) | Mode::HeldStream(..)) {
             headers.remove("content-length");
         }
         self.headers = headers.clone();
@@ -177,9 +178,11 @@ impl Answer {
         let progress = match &mut self.mode {
             Mode::Pass => return Progress::Open(Inbound::Pass),
             Mode::Observe(seen) => {
-                if seen.len() + bytes.len() <= MAX_OBSERVED {
-                    seen.extend_from_slice(bytes);
+                if seen.len() + bytes.len() > MAX_OBSERVED {
+                    self.mode = Mode::Pass;
+                    return Progress::Open(Inbound::Pass);
                 }
+                seen.extend_from_slice(bytes);
                 if end_of_stream {
                     self.dialect.observe(seen, &mut self.facts);
                 }
@@ -271,13 +274,11 @@ impl Answer {
     /// Judges a body that is all there.
     fn judge_whole(&mut self, body: &[u8]) -> Progress {
         let (context, facts) = (&self.context, &mut self.facts);
-        let encoding = self.headers.get("content-encoding").unwrap_or_default();
-        let encoded = !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity");
         let status = self.outcome.status;
         if !(200..300).contains(&status) {
             return self.fail_with(status, body);
         }
-        if encoded {
+        if is_encoded(&self.headers) {
             let message = format!("{} answered with a compressed body", context.provider);
             return self.give_up(&Error::provider(502, "invalid_response", message));
         }
@@ -320,6 +321,11 @@ impl Answer {
         headers.set("content-length", body.len().to_string());
         Progress::Judged(self.outcome, Inbound::Release(headers, body))
     }
+}
+
+fn is_encoded(headers: &Headers) -> bool {
+    let encoding = headers.get("content-encoding").unwrap_or_default();
+    !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
 }
 
 /// A decoder and a translator of events.

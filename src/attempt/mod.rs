@@ -109,7 +109,7 @@ impl Attempt {
         end_of_stream: bool,
     ) -> Outbound {
         self.started = beginning.now;
-        if headers.get(header::CLUSTER).is_some() {
+        if headers.get(header::RELAYED).is_some() {
             // This is behind the hop: all was done in front of it.
             self.state = State::Relayed;
             return Outbound::Send(outbound::relayed(headers), None);
@@ -135,12 +135,12 @@ impl Attempt {
         });
         let (target, upstream) = place(&self.registry, &plan, self.at)?;
         outbound::rewrite_headers(&plan, target, upstream, &mut headers)?;
+        if let Some(length) = plan.body_length {
+            headers.set("content-length", length.to_string());
+        }
         if outbound::changes_body(&plan, target, upstream) && !end_of_stream {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
-        }
-        if let Some(length) = plan.body_length {
-            headers.set("content-length", length.to_string());
         }
         self.state = State::Sent(Rc::new(plan));
         Ok(Outbound::Send(headers, None))
@@ -157,10 +157,12 @@ impl Attempt {
         });
         match made {
             Ok(body) => {
-                headers.remove("transfer-encoding");
-                headers.set("content-length", body.len().to_string());
+                if let Some(body) = &body {
+                    headers.remove("transfer-encoding");
+                    headers.set("content-length", body.len().to_string());
+                }
                 self.state = State::Sent(Rc::new(plan));
-                Outbound::Send(headers, Some(body))
+                Outbound::Send(headers, body)
             }
             Err(error) => self.fail(&error),
         }
@@ -274,7 +276,7 @@ impl Attempt {
         }
         let ms = now.saturating_sub(self.started);
         let limit = plan.targets.get(self.at.target).map_or(u64::MAX, |target| target.timeout);
-        let outcome = Outcome::of(if ms >= limit { 408 } else { 503 });
+        let outcome = Outcome::of(if ms + EARLY >= limit { 408 } else { 503 });
         let next = self.step(world, &plan, outcome, now);
         if next.is_none() && !plan.weighted {
             self.news.cluster = Some(cluster::STOP.to_owned());
@@ -310,7 +312,14 @@ impl Attempt {
     }
 
     /// Ends this attempt in the report and finds the next.
-    fn step(&mut self, world: &dyn World, plan: &Plan, outcome: Outcome, now: u64) -> Option<Next> {
+    fn step(
+        &mut self,
+        world: &dyn World,
+        plan: &Plan,
+        mut outcome: Outcome,
+        now: u64,
+    ) -> Option<Next> {
+        outcome.waited = self.report.waited;
         let ms = now.saturating_sub(self.started);
         let (at, status) = (self.at, outcome.status);
         self.report.attempts.push(report::Attempt { at, status, ms });
@@ -321,6 +330,7 @@ impl Attempt {
             && let Some(target) = plan.targets.get(next.at.target)
         {
             self.news.cluster = Some(target.route().to_owned());
+            self.report.waited += next.wait * 1000;
         }
         self.publish();
         next
@@ -341,10 +351,15 @@ impl Attempt {
     }
 }
 
+/// Milliseconds by which Envoy's timers may end before their time by the clock: they count from the
+/// begin of the turn of the event loop that sets them.
+const EARLY: u64 = 20;
+
 /// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
 /// a 429 with `Retry-After` to a key that Envoy injects.
 fn cooling(outcome: Outcome, upstream: &Upstream) -> Option<u64> {
-    outcome.retry_after.filter(|_| outcome.status == 429 && upstream.injects_credential)
+    let pause = outcome.retry_after.filter(|_| outcome.status == 429)?;
+    upstream.injects_credential.then_some(pause.min(decide::MAX_PAUSE))
 }
 
 /// The target that Envoy picked, by its cluster.

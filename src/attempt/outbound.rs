@@ -2,29 +2,17 @@
 
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
-use crate::contract::{cluster, header};
+use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{Plan, Target};
-use crate::provider::{BaseUrl, Scheme};
+use crate::provider::{self, BaseUrl, Quirk, Scheme};
 
-/// Credentials, which only the plan and Envoy's injector may set, and what Envoy or the client's
-/// network added for its own use.
-const DROPPED: [&str; 10] = [
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "proxy-authorization",
-    "cookie",
-    "x-request-id",
-    // An answer that we may have to read.
-    "accept-encoding",
-    "x-real-ip",
-    "forwarded",
-];
+/// What Envoy or the client's network added for its own use, and the wish for an answer that we may
+/// be unable to read.
+const DROPPED: [&str; 4] = ["x-request-id", "accept-encoding", "x-real-ip", "forwarded"];
 
 /// Makes the headers those of a request to this provider, whatever they were before.
 ///
@@ -38,11 +26,20 @@ pub fn rewrite_headers(
 ) -> Result<(), Error> {
     let place = Place::of(target, upstream)?;
     let row = upstream.provider;
+    if let Some(own) = &plan.client_headers {
+        // The map is the one that the attempt before has left, with what was for its target alone.
+        headers.retain(|name| name.starts_with(':'));
+        for (name, value) in own {
+            headers.push(name, value.as_str());
+        }
+    }
     headers.retain(|name| {
-        !DROPPED.contains(&name)
-            && ![PREFIX, "x-envoy-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix))
+        let prefixes = [PREFIX, "x-envoy-", "x-forwarded-"];
+        !(DROPPED.contains(&name)
+            || CREDENTIAL_HEADERS.contains(&name)
+            || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
-    headers.set(":path", [place.base_path.as_str(), path_below(&plan.path)].concat());
+    headers.set(":path", row.path(&place.base_path, path_below(&plan.path)));
     headers.set(":authority", place.authority.as_str());
     for (name, value) in row.headers {
         headers.set(name, *value);
@@ -53,7 +50,8 @@ pub fn rewrite_headers(
             false => headers.remove(name),
         }
     }
-    for (name, value) in &upstream.headers {
+    // They may be secrets, and a custom host is the caller's choice.
+    for (name, value) in upstream.headers.iter().filter(|_| target.custom_host.is_none()) {
         headers.set(name, value.as_str());
     }
     if plan.endpoint == Endpoint::ChatCompletions {
@@ -127,11 +125,11 @@ fn path_below(path: &str) -> &str {
 
 /// Whether this provider gets another body than the client sent.
 pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
-    let edited = edits(target, upstream);
+    let edited = edits(target, upstream) || !quirks(plan, upstream).is_empty();
     upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
 }
 
-/// The body for this provider; sets the path that goes with it.
+/// The body for this provider, `None` if it is the client's; sets the path that goes with it.
 ///
 /// # Errors
 /// It cannot be put in the provider's format.
@@ -141,17 +139,24 @@ pub fn make_body(
     upstream: &Upstream,
     body: &[u8],
     headers: &mut Headers,
-) -> Result<Vec<u8>, Error> {
-    let edited = edit(target, upstream, body)?;
-    let body = edited.as_deref().unwrap_or(body);
-    let dialect = upstream.provider.dialect;
-    if !dialect.translates(plan.endpoint) {
-        return Ok(body.to_vec());
+) -> Result<Option<Vec<u8>>, Error> {
+    let edited = edit(target, upstream, quirks(plan, upstream), body)?;
+    let row = upstream.provider;
+    if !row.dialect.translates(plan.endpoint) {
+        return Ok(edited);
     }
-    let outgoing = dialect.chat_request(body)?;
+    let outgoing = row.dialect.chat_request(edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
-    headers.set(":path", [place.base_path.as_str(), &outgoing.path].concat());
-    Ok(outgoing.body)
+    headers.set(":path", row.path(&place.base_path, &outgoing.path));
+    Ok(Some(outgoing.body))
+}
+
+/// The quirks that matter to this request: those of the operations that generate text.
+fn quirks(plan: &Plan, upstream: &Upstream) -> &'static [Quirk] {
+    match plan.endpoint == Endpoint::ChatCompletions || path_below(&plan.path) == "/completions" {
+        true => upstream.provider.quirks,
+        false => &[],
+    }
 }
 
 fn edits(target: &Target, upstream: &Upstream) -> bool {
@@ -160,10 +165,16 @@ fn edits(target: &Target, upstream: &Upstream) -> bool {
         || upstream.default_params.is_some()
 }
 
-/// Default params fill what is absent, override params replace, then some are dropped; `None` when
-/// there is none of these.
-fn edit(target: &Target, upstream: &Upstream, body: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-    if !edits(target, upstream) {
+/// Default params fill what is absent, override params replace, then some are dropped, and what is
+/// left becomes what the vendor wants; `None` when there is nothing to do.
+fn edit(
+    target: &Target,
+    upstream: &Upstream,
+    quirks: &[Quirk],
+    body: &[u8],
+) -> Result<Option<Vec<u8>>, Error> {
+    let edited = edits(target, upstream);
+    if !edited && quirks.is_empty() {
         return Ok(None);
     }
     let parse = |text| {
@@ -187,5 +198,6 @@ fn edit(target: &Target, upstream: &Upstream, body: &[u8]) -> Result<Option<Vec<
     for key in &target.drop_params {
         object.remove(key);
     }
-    Ok(Some(object.to_vec()))
+    let changed = provider::apply(quirks, &mut object) || edited;
+    Ok(changed.then(|| object.to_vec()))
 }

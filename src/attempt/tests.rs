@@ -145,7 +145,7 @@ fn the_last_target_has_the_last_word() {
 
 #[test]
 fn without_an_answer_the_end_decides_by_the_clock() {
-    for (now, status) in [(499, 503), (500, 408)] {
+    for (now, status) in [(400, 503), (490, 408), (500, 408)] {
         let (mut attempt, _) = sent(&plan(), None);
         attempt.on_done(&Calm, now);
         let news = attempt.news();

@@ -41,7 +41,10 @@ impl Inherited {
         let own = reader.object("override_params", problems);
         let strict = reader.get("strict_open_ai_compliance", "a boolean", problems);
         Self {
-            override_params: merge(parent.override_params.clone(), own),
+            override_params: merge(parent.override_params.clone(), own).unwrap_or_else(|reason| {
+                note(problems, &reader.path("override_params"), reason);
+                None
+            }),
             drop_params: reader
                 .get("drop_params", "a list of strings", problems)
                 .unwrap_or_else(|| parent.drop_params.clone()),
@@ -102,11 +105,30 @@ fn custom_host(reader: &Reader<'_>, problems: &mut Problems) -> Option<String> {
 }
 
 /// Both objects' members; the child's win.
-fn merge(parent: Option<Box<RawValue>>, child: Option<Box<RawValue>>) -> Option<Box<RawValue>> {
-    let (Some(parent), Some(child)) = (&parent, &child) else { return child.or(parent) };
-    let mut merged = Object::parse(parent.get().as_bytes()).ok()?;
-    for (key, value) in Object::parse(child.get().as_bytes()).ok()?.iter() {
+fn merge(
+    parent: Option<Box<RawValue>>,
+    child: Option<Box<RawValue>>,
+) -> Result<Option<Box<RawValue>>, &'static str> {
+    let merged = match (&parent, &child) {
+        (Some(parent), Some(child)) => Some(both(parent.get(), child.get()).ok_or(TOO_LARGE)?),
+        _ => child.or(parent),
+    };
+    match merged.as_ref().is_some_and(|params| params.get().len() > MAX_PARAMS) {
+        true => Err(TOO_LARGE),
+        false => Ok(merged),
+    }
+}
+
+/// Largest override params in bytes: every target has a copy.
+const MAX_PARAMS: usize = 64 << 10;
+const TOO_LARGE: &str = "is too large";
+
+fn both(parent: &str, child: &str) -> Option<Box<RawValue>> {
+    let mut merged = Object::parse(parent.as_bytes()).ok()?;
+    for (key, value) in Object::parse(child.as_bytes()).ok()?.iter() {
         merged.set(key, value.to_owned());
     }
-    RawValue::from_string(String::from_utf8(merged.to_vec()).ok()?).ok()
+    let merged = merged.to_vec();
+    Object::parse(&merged).ok()?;
+    RawValue::from_string(String::from_utf8(merged).ok()?).ok()
 }

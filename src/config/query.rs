@@ -3,8 +3,10 @@
 //! `$and` and ignores what stands beside them.
 
 use super::reader::{Problems, note};
+use crate::json::Object;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Queries within queries, at most.
 const MAX_DEPTH: usize = 8;
@@ -14,6 +16,11 @@ const MAX_PATTERN: usize = 1024;
 /// and the time is their product.
 const MAX_REGEX: usize = 32 << 10;
 const MAX_TEXT: usize = 16 << 10;
+/// Largest field of the body that is looked into, in bytes.
+const MAX_BRANCH: usize = 1 << 20;
+/// Tests, and among them regular expressions, of one query, at most.
+const MAX_TESTS: usize = 100;
+const MAX_REGEXES: usize = 16;
 
 /// A checked query.
 #[derive(Debug)]
@@ -91,7 +98,25 @@ impl Subject<'_> {
 impl Query {
     /// Checks a query.
     pub fn read(json: &Value, path: &str, problems: &mut Problems) -> Option<Self> {
-        read(json, path, MAX_DEPTH, problems)
+        let query = read(json, path, MAX_DEPTH, problems)?;
+        let (tests, regexes) = query.size();
+        if tests > MAX_TESTS || regexes > MAX_REGEXES {
+            let reason = format!("has more than {MAX_TESTS} tests, or {MAX_REGEXES} $regex");
+            note(problems, path, reason);
+        }
+        Some(query)
+    }
+
+    /// How many tests there are, and how many of them are regular expressions.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Self::All(queries) | Self::Any(queries) => queries
+                .iter()
+                .map(Self::size)
+                .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)),
+            Self::Is(_, Test::Regex(_)) => (1, 1),
+            Self::Is(..) => (1, 0),
+        }
     }
 
     /// Whether the query holds.
@@ -199,19 +224,37 @@ impl Field {
 
     fn value(&self, subject: &Subject<'_>) -> Option<Value> {
         let (first, rest) = self.path.split_first()?;
-        let top = match self.source {
-            Source::Metadata => subject.metadata?.get(first)?.clone(),
-            Source::Params => serde_json::from_str((subject.param)(first)?).ok()?,
-            Source::Url => (first == "pathname").then(|| subject.pathname.into())?,
-        };
-        let mut value = &top;
-        for name in rest {
-            value = match name.parse::<usize>() {
-                Ok(at) if value.is_array() => value.get(at)?,
-                _ => value.get(name)?,
-            };
+        match self.source {
+            Source::Metadata => {
+                let mut value = subject.metadata?.get(first)?;
+                for name in rest {
+                    value = match (value, name.parse::<usize>()) {
+                        (Value::Array(items), Ok(at)) => items.get(at)?,
+                        _ => value.get(name)?,
+                    };
+                }
+                Some(value.clone())
+            }
+            Source::Params => leaf((subject.param)(first)?, rest),
+            Source::Url => (first == "pathname").then(|| subject.pathname.into()),
         }
-        Some(value.clone())
+    }
+}
+
+/// A value within raw JSON. Only small ones are parsed: a body may be of any size.
+fn leaf(raw: &str, path: &[String]) -> Option<Value> {
+    let Some((name, rest)) = path.split_first() else {
+        return serde_json::from_str(raw).ok().filter(|_| raw.len() <= MAX_TEXT);
+    };
+    if raw.len() > MAX_BRANCH {
+        return None;
+    }
+    match name.parse::<usize>() {
+        Ok(at) if raw.starts_with('[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+            leaf(items.get(at)?.get(), rest)
+        }
+        _ => leaf(Object::parse(raw.as_bytes()).ok()?.get(name)?, rest),
     }
 }
 
@@ -256,7 +299,9 @@ fn number(value: &Value) -> Option<f64> {
     let Value::String(text) = value else { return value.as_f64() };
     let text = text.trim_start();
     let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-' | 'e' | 'E'));
-    let mut head = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+    // Longer than any number; only ASCII is left, so that every cut is one between characters.
+    let end = end.unwrap_or(text.len()).min(400);
+    let mut head = text.get(..end).unwrap_or_default();
     while !head.is_empty() {
         if let Ok(number) = head.parse() {
             return Some(number);
@@ -276,7 +321,16 @@ mod tests_of_queries {
         let mut problems = Vec::new();
         let query = Query::read(&query, "q", &mut problems);
         assert_eq!(problems, []);
-        let body = [("model", "\"gpt-4o-mini\""), ("max_tokens", "100"), ("stream", "true")];
+        let big = format!("[1{}]", ",1".repeat(MAX_BRANCH));
+        let long = format!("\"1{}\"", "e".repeat(MAX_TEXT - 9));
+        let body = [
+            ("model", "\"gpt-4o-mini\""),
+            ("max_tokens", "100"),
+            ("stream", "true"),
+            ("messages", r#"[{"role":"system"},{"role":"user"}]"#),
+            ("big", &big),
+            ("long", &long),
+        ];
         let body_field =
             |name: &str| body.iter().find(|(key, _)| *key == name).map(|(_, raw)| *raw);
         let subject = Subject {
@@ -312,6 +366,11 @@ mod tests_of_queries {
             (json!({"params.max_tokens": {"$gte": 100}}), true),
             (json!({"params.stream": true}), true),
             (json!({"params.none.deeper": 1}), false),
+            (json!({"params.messages.1.role": "user"}), true),
+            (json!({"params.messages.9.role": "user"}), false),
+            (json!({"params.big": {"$ne": "x"}}), true),
+            (json!({"params.big.0": 1}), false),
+            (json!({"params.long": {"$gt": 0}}), true),
             (json!({"url.pathname": "/v1/chat/completions"}), true),
             (json!({"$or": [{"metadata.age": 1}, {"metadata.plan": "paid"}]}), true),
             (json!({"$and": [{"metadata.age": 18}, {"metadata.plan": "free"}]}), false),

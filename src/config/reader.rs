@@ -25,8 +25,14 @@ impl Problem {
 /// What is wrong with one document.
 pub type Problems = Vec<Problem>;
 
+/// Problems that are noted, at most: the document may have any number.
+const MAX_PROBLEMS: usize = 20;
+
 /// Notes a problem.
 pub fn note(problems: &mut Problems, path: &str, reason: impl Into<String>) {
+    if problems.len() >= MAX_PROBLEMS {
+        return;
+    }
     problems.push(Problem { path: path.to_owned(), reason: reason.into() });
 }
 

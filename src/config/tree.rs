@@ -14,8 +14,10 @@ use serde_json::value::RawValue;
 
 /// Strategies within strategies, at most.
 const MAX_DEPTH: usize = 16;
-/// Targets of a whole config, at most.
+/// Targets of a whole config, at most; and conditions of one strategy.
 const MAX_TARGETS: usize = 100;
+/// Regular expressions of a whole config, at most.
+const MAX_REGEXES: usize = 32;
 
 /// A node of the tree.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ pub trait Known {
 /// # Errors
 /// All that is wrong with it.
 pub fn read(json: &str, known: &dyn Known) -> Result<Node, Problems> {
-    let mut builder = Builder { known, targets: 0, problems: Vec::new() };
+    let mut builder = Builder { known, targets: 0, regexes: 0, problems: Vec::new() };
     let node = builder.node(json, "config".to_owned(), &Inherited::default(), MAX_DEPTH);
     if builder.targets > MAX_TARGETS {
         note(&mut builder.problems, "config", format!("has more than {MAX_TARGETS} targets"));
@@ -157,6 +159,7 @@ pub fn error(problems: &[Problem]) -> Error {
 struct Builder<'a> {
     known: &'a dyn Known,
     targets: usize,
+    regexes: usize,
     problems: Problems,
 }
 
@@ -292,6 +295,12 @@ impl Builder<'_> {
             let query = Query::read(query, &format!("{path}.query"), &mut self.problems);
             out.extend(query.map(|query| Condition { query, then: then.clone() }));
         }
+        self.regexes += out.iter().map(|condition| condition.query.size().1).sum::<usize>();
+        if conditions.len() > MAX_TARGETS || self.regexes > MAX_REGEXES {
+            let reason =
+                format!("there are more than {MAX_TARGETS}, or more than {MAX_REGEXES} $regex");
+            note(&mut self.problems, &path, reason);
+        }
         out
     }
 
@@ -328,7 +337,11 @@ impl Builder<'_> {
                 }
                 (None, Some(row)) => target.provider = Some(row.slug),
                 (None, None) => {
-                    let reason = format!("Invalid 'provider' value: there is no provider {name:?}");
+                    let reason = match provider::reason(&name) {
+                        Some(reason) => format!("{name} is not supported yet: {reason}"),
+                        None => format!("there is no provider {name:?}"),
+                    };
+                    let reason = format!("Invalid 'provider' value: {reason}");
                     note(&mut self.problems, &reader.path("provider"), reason);
                 }
             },

@@ -1,8 +1,8 @@
 //! What providers answer when they fail, in OpenAI's shape. Takes any bytes: JSON of several
 //! shapes, HTML, nothing at all, invalid UTF-8.
 
-use super::Facts;
-use super::raw::{object, text, write_line};
+use super::raw::{array, inside, object, text, write_line};
+use super::{Facts, bounded};
 use crate::error::Error;
 use crate::json::write_string;
 use serde::Deserialize;
@@ -56,9 +56,45 @@ impl<'a> Failure<'a> {
                 None => object(error.get())?,
             },
         };
-        let message = detail.message.or(detail.detail).and_then(text)?;
-        Some(Self { message, kind: detail.kind, param: detail.param, code: detail.code })
+        let raw = detail.message.or(detail.detail)?;
+        let (message, kind) = match text(raw) {
+            Some(message) => (message, detail.kind),
+            None => {
+                let (message, kind) = complaint(raw)?;
+                (Cow::Owned(message), detail.kind.or(kind))
+            }
+        };
+        Some(Self { message, kind, param: detail.param, code: detail.code })
     }
+}
+
+/// The first complaint of a validator, as `where: what`, and its type. Many servers in Python have
+/// a list of them for `detail`; Mistral has an object with that for `message`.
+fn complaint(raw: &RawValue) -> Option<(String, Option<&RawValue>)> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Nested<'a> {
+        #[serde(borrow)]
+        detail: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Complaint<'a> {
+        #[serde(borrow, default)]
+        loc: Vec<&'a RawValue>,
+        #[serde(borrow)]
+        msg: Cow<'a, str>,
+        #[serde(borrow, rename = "type")]
+        kind: Option<&'a RawValue>,
+    }
+    let nested: Option<Nested<'_>> = object(raw.get());
+    let list = array(nested.and_then(|nested| nested.detail).unwrap_or(raw).get())?;
+    let first: Complaint<'_> = object(list.first()?.get())?;
+    let place: Vec<&str> = first.loc.iter().map(|at| inside(at).unwrap_or(at.get())).collect();
+    let message = match place.is_empty() {
+        true => first.msg.into_owned(),
+        false => [&place.join("."), ": ", &first.msg].concat(),
+    };
+    Some((message, first.kind))
 }
 
 /// An error body in OpenAI's shape.
@@ -115,7 +151,7 @@ pub(super) fn write_truncated(out: &mut Vec<u8>, provider: &str, facts: &mut Fac
 pub(super) fn invalid_response(body: &[u8], provider: &str, facts: &mut Facts) -> Error {
     let failure = std::str::from_utf8(body).ok().and_then(Failure::parse);
     let kind = failure.and_then(|failure| failure.kind).and_then(text);
-    facts.error_type = Some(kind.map_or_else(|| "invalid_response".to_owned(), Cow::into_owned));
+    facts.error_type = Some(kind.map_or_else(|| "invalid_response".to_owned(), bounded));
     Error::provider(502, "invalid_response", invalid(body, provider))
 }
 
@@ -126,7 +162,7 @@ pub(super) fn is_json(body: &[u8]) -> bool {
 
 fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts: &mut Facts) {
     let kind = failure.kind.and_then(text);
-    facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), Cow::into_owned));
+    facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), bounded));
     let message = [provider, " error: ", &failure.message].concat();
     let members = [failure.kind, failure.param, failure.code].map(|raw| raw.map(RawValue::get));
     write(out, &message, members, provider);

@@ -79,6 +79,15 @@ pub struct Facts {
     pub complete: bool,
 }
 
+/// A text as reports and logs keep it: clients and providers send such of any length.
+pub fn bounded(text: Cow<'_, str>) -> String {
+    const MAX_CHARS: usize = 256;
+    match text.len() <= MAX_CHARS {
+        true => text.into_owned(),
+        false => text.chars().take(MAX_CHARS).collect(),
+    }
+}
+
 impl Dialect {
     /// Checks that a provider of this format has an operation.
     ///

@@ -1,6 +1,6 @@
 //! OpenAI's format: nothing is translated, answers are only observed for the log.
 
-use super::{Facts, Usage, failure};
+use super::{Facts, Usage, bounded, failure};
 use crate::stream::sse::Event;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -18,6 +18,8 @@ struct Answer<'a> {
     model: Option<Cow<'a, str>>,
     choices: Option<Vec<Choice<'a>>>,
     usage: Option<RawUsage>,
+    /// Where Groq's streams have their usage.
+    x_groq: Option<Extra>,
     #[serde(borrow)]
     error: Option<RawError<'a>>,
     /// In an event of the Responses API: the answer so far.
@@ -30,6 +32,14 @@ struct Answer<'a> {
 struct Choice<'a> {
     #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
+    /// Where Moonshot's streams have their usage.
+    usage: Option<RawUsage>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Extra {
+    usage: Option<RawUsage>,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,25 +93,26 @@ pub fn observe(body: &[u8], facts: &mut Facts) {
 }
 
 fn note(answer: Answer<'_>, facts: &mut Facts) {
-    let Answer { id, model, choices, usage, error, response } = answer;
+    let Answer { id, model, choices, usage, x_groq, error, response } = answer;
     if let Some(response) = response {
         note(*response, facts);
     }
     if facts.id.is_none() {
-        facts.id = id.map(Cow::into_owned);
+        facts.id = id.map(bounded);
     }
     if facts.model.is_none() {
-        facts.model = model.map(Cow::into_owned);
+        facts.model = model.map(bounded);
     }
-    if let Some(usage) = usage {
+    let choice = choices.into_iter().flatten().next().unwrap_or_default();
+    let extra = x_groq.and_then(|extra| extra.usage).or(choice.usage);
+    if let Some(usage) = usage.or(extra) {
         facts.usage = Some(usage.into());
     }
-    let reason = choices.into_iter().flatten().next().and_then(|choice| choice.finish_reason);
-    if let Some(reason) = reason {
-        facts.finish_reason = Some(reason.into_owned());
+    if let Some(reason) = choice.finish_reason {
+        facts.finish_reason = Some(bounded(reason));
     }
     if let Some(error) = error {
-        let kind = error.kind.map_or_else(|| "upstream_error".to_owned(), Cow::into_owned);
+        let kind = error.kind.map_or_else(|| "upstream_error".to_owned(), bounded);
         facts.error_type = Some(kind);
     }
 }
@@ -206,6 +217,23 @@ mod tests {
         assert_eq!(facts.model.as_deref(), Some("gpt-4o"));
         assert_eq!(facts.finish_reason.as_deref(), Some("stop"));
         assert!(facts.complete);
+    }
+
+    #[test]
+    fn usage_is_found_where_single_vendors_have_it() {
+        let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":4}"#;
+        for chunk in [
+            format!(r#"{{"choices":[{{"delta":{{}}}}],"x_groq":{{"id":"r",{usage}}}}}"#),
+            format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop",{usage}}}]}}"#),
+        ] {
+            let mut stream = Stream::new("groq");
+            let first =
+                br#"{"model":"m","choices":[{"delta":{"content":"a"}}],"x_groq":{"id":"r"}}"#;
+            for data in [first, chunk.as_bytes()] {
+                stream.on_event(Event { name: b"", data });
+            }
+            assert_eq!(stream.facts.usage.map(|usage| usage.total_tokens()), Some(13), "{chunk}");
+        }
     }
 
     #[test]

@@ -16,7 +16,6 @@ use crate::http::Headers;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
-use resolve::Config;
 use std::rc::Rc;
 
 /// What a decision needs of the world: chance, and what other requests have found out.
@@ -71,6 +70,8 @@ pub struct Gateway {
     state: State,
     /// Whether the caller wants to see what was tried.
     debug: bool,
+    /// Bytes of a body that streamed through.
+    passed: u64,
 }
 
 #[derive(Debug)]
@@ -90,13 +91,12 @@ enum State {
 struct Waiting {
     headers: Headers,
     endpoint: Endpoint,
-    config: Config,
 }
 
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { registry, record: Record::default(), state: State::Start, debug: false }
+        Self { registry, record: Record::default(), state: State::Start, debug: false, passed: 0 }
     }
 
     /// The request headers.
@@ -137,8 +137,29 @@ impl Gateway {
                 }
                 reply
             }
+            State::Start | State::Body(_) if !details.starts_with(DETAILS) => {
+                // Envoy did not wait for the rest of the request.
+                let status = headers.text(":status").and_then(|text| text.parse().ok());
+                let limit = self.registry.max_body_bytes;
+                let error = envoy_error::translate(details, status.unwrap_or(500), 0, limit);
+                let mut reply = self.error_reply(&error);
+                reply.details.extend([":", details]);
+                Some(self.with_our_headers(reply))
+            }
             _ => None,
         }
+    }
+
+    /// Bytes of a request body that streams through; gives an answer when there are too many.
+    pub fn on_request_bytes(&mut self, size: usize) -> Option<Reply> {
+        self.passed += size as u64;
+        let limit = self.registry.max_body_bytes;
+        if self.passed <= limit || matches!(self.state, State::Replied) {
+            return None;
+        }
+        self.state = State::Replied;
+        let reply = self.error_reply(&envoy_error::too_large(limit));
+        Some(self.with_our_headers(reply))
     }
 
     /// The log record, at the very end. `report` is the value of
@@ -186,13 +207,14 @@ impl Gateway {
 }
 
 impl Reply {
-    /// The answer for a stream that came too late, by the headers that it would have had.
-    pub fn late(headers: &Headers, body: Vec<u8>) -> Self {
-        let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(504);
+    /// The answer that goes out instead of a provider's, by the headers that this would have had.
+    pub fn instead(headers: &Headers, body: &[u8]) -> Self {
+        let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
         let mut own = Headers::default();
         own.set("content-type", "application/json");
-        let details = format!("{DETAILS}provider:first_token_timeout");
-        Self { status, headers: own, body, details }
+        // The provider role's report has the code.
+        let details = format!("{DETAILS}provider");
+        Self { status, headers: own, body: body.to_vec(), details }
     }
 }
 

@@ -3,10 +3,12 @@
 use super::resolve::{Resolved, Resolver};
 use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
 use crate::config::request::{PREFIX, RequestOptions};
+use crate::contract::CREDENTIAL_HEADERS;
+use crate::dialect::bounded;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
-use crate::json::Object;
+use crate::json::{Object, ObjectError};
 
 impl Gateway {
     pub(super) fn decide(
@@ -28,9 +30,8 @@ impl Gateway {
         let options = RequestOptions::parse(&headers)?;
         self.debug = options.debug;
         self.record.metadata = options.metadata.and_then(metadata);
-        let config = resolve::config(&self.registry, &options)?;
         self.check_body(&headers)?;
-        let waiting = Waiting { headers, endpoint, config };
+        let waiting = Waiting { headers, endpoint };
         if end_of_stream || !wants_body(&waiting.headers, endpoint) {
             // Of all that may lack a body, the target is told first: it is what most forget.
             let resolved = self.resolve(world, &waiting, None)?;
@@ -58,12 +59,20 @@ impl Gateway {
         if body.is_empty() {
             return Err(empty_body());
         }
-        let object = parsed.map_err(|error| {
-            Error::invalid("invalid_json", "Invalid JSON body").with_hint(format!("body: {error}"))
-        })?;
         resolved.plan.body_length = Some(length);
-        self.record.stream = Some(resolved.plan.stream);
-        self.record.model = object.string("model");
+        match parsed {
+            Ok(object) => {
+                self.record.stream = Some(resolved.plan.stream);
+                self.record.model = object.string("model").map(|model| bounded(model.into()));
+            }
+            // Other operations may take a list, or an object of any size.
+            Err(ObjectError::NotAnObject | ObjectError::TooManyKeys)
+                if waiting.endpoint == Endpoint::Other => {}
+            Err(error) => {
+                return Err(Error::invalid("invalid_json", "Invalid JSON body")
+                    .with_hint(format!("body: {error}")));
+            }
+        }
         self.forward(waiting.headers, resolved)
     }
 
@@ -73,8 +82,10 @@ impl Gateway {
         waiting: &Waiting,
         body: Option<&Object<'_>>,
     ) -> Result<Resolved, Error> {
-        let Waiting { headers, endpoint, config } = waiting;
+        let Waiting { headers, endpoint } = waiting;
         let options = RequestOptions::parse(headers)?;
+        // Not before: many requests may be waiting for their bodies.
+        let config = resolve::config(&self.registry, &options)?;
         let path = headers.text(":path").unwrap_or_default();
         let registry = &self.registry;
         let resolver = Resolver {
@@ -86,7 +97,7 @@ impl Gateway {
             body,
             world,
         };
-        resolver.resolve(config, &mut self.record)
+        resolver.resolve(&config, &mut self.record)
     }
 
     /// Refuses by its headers a body that could not be understood, or not be held.
@@ -113,12 +124,15 @@ impl Gateway {
     }
 
     fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Result<Verdict, Error> {
-        let Resolved { plan, route, timeout } = resolved;
+        let Resolved { mut plan, route, timeout } = resolved;
         let proxied = plan.endpoint == Endpoint::Other || plan.endpoint == Endpoint::Models;
         headers.retain(|name| match proxied {
             true => !is_ours(name),
             false => name.starts_with(':') || KEPT.contains(&name),
         });
+        if plan.max_retries() > 0 {
+            plan.client_headers = Some(kept(&headers));
+        }
         headers.set("x-envoy-max-retries", plan.max_retries().to_string());
         headers.set("x-envoy-upstream-rq-per-try-timeout-ms", timeout.to_string());
         let encoded = plan.encode();
@@ -148,18 +162,15 @@ const KEPT: [&str; 7] = [
 
 /// Headers that no provider gets, whatever the operation.
 fn is_ours(name: &str) -> bool {
-    const NAMES: [&str; 9] = [
-        "authorization",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "proxy-authorization",
-        "cookie",
-        "traceparent",
-        "tracestate",
-        "baggage",
-    ];
-    name.starts_with(PREFIX) || NAMES.contains(&name)
+    const TRACE: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+    name.starts_with(PREFIX) || CREDENTIAL_HEADERS.contains(&name) || TRACE.contains(&name)
+}
+
+/// The headers that every attempt starts with; what is no text cannot go into the plan.
+fn kept(headers: &Headers) -> Vec<(String, String)> {
+    let own = headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    own.filter_map(|(name, value)| Some((name.to_owned(), String::from_utf8(value.to_vec()).ok()?)))
+        .collect()
 }
 
 /// Whether the body is JSON, which is read before anything is decided; other bodies stream through.

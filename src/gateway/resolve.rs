@@ -159,8 +159,11 @@ impl Resolver<'_> {
         let upstream = registry.upstream(&cluster).ok_or_else(|| {
             Error::gateway("no_upstream", "The gateway has no upstream for this provider")
         })?;
-        let slug = upstream.provider.slug;
-        upstream.provider.dialect.check(self.endpoint, slug)?;
+        let row = upstream.provider;
+        row.dialect.check(self.endpoint, row.slug)?;
+        if self.endpoint == Endpoint::ChatCompletions && !row.chat {
+            return Err(target_error::no_chat(row.slug));
+        }
         let custom_host = options.custom_host.or(settings.custom_host.as_deref());
         if let Some(url) = custom_host {
             self.check_host(url, step)?;
@@ -282,7 +285,20 @@ fn no_target() -> Error {
 
 /// Whether a caller may have a header sent on: not what the connection or the gateway speaks in.
 fn may_forward(name: &str) -> bool {
-    let kept = ["host", "connection", "content-length", "transfer-encoding", "te", "upgrade"];
+    let kept = [
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
     !name.starts_with(':')
         && !name.starts_with("x-envoy-")
         && !name.starts_with(PREFIX)

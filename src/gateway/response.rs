@@ -25,9 +25,10 @@ impl Gateway {
         let at = position(plan, report);
         let timeout = plan.targets.get(at.target).map_or(0, |target| target.timeout);
         let error = if let Some(own) = details.strip_prefix(DETAILS) {
-            let (source, code) = own.split_once(':').unwrap_or(("gateway", own));
-            self.record.error_type = Some(code.to_owned());
-            self.record.error_source = Some(source.to_owned());
+            if let Some((source, code)) = own.split_once(':') {
+                self.record.error_type = Some(code.to_owned());
+                self.record.error_source = Some(source.to_owned());
+            }
             None
         } else if details != "via_upstream" {
             let limit = self.registry.max_body_bytes;

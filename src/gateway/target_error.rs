@@ -2,6 +2,7 @@
 
 use crate::config::request::RequestOptions;
 use crate::error::Error;
+use crate::provider;
 
 /// Neither the config nor the headers name a provider.
 pub fn nothing_named(options: &RequestOptions<'_>) -> Error {
@@ -26,9 +27,18 @@ pub fn unknown_virtual_key(slug: &str) -> Error {
 
 /// A provider that the table does not have.
 pub fn unknown_provider(name: &str) -> Error {
-    Error::invalid("unknown_provider", "Invalid provider passed")
-        .with_hint(format!("there is no provider {:?}", shown(name)))
-        .with_param("x-portkey-provider")
+    let (code, hint) = match provider::reason(name) {
+        Some(reason) => ("unsupported_provider", format!("{name} is not supported yet: {reason}")),
+        None => ("unknown_provider", format!("there is no provider {:?}", shown(name))),
+    };
+    Error::invalid(code, "Invalid provider passed").with_hint(hint).with_param("x-portkey-provider")
+}
+
+/// A chat completion to a provider that makes something else.
+pub fn no_chat(slug: &str) -> Error {
+    let message = format!("Chat completions are not supported by {slug}");
+    Error::invalid("unsupported_endpoint", message)
+        .with_hint("the operations that it has pass through")
 }
 
 fn shown(text: &str) -> String {

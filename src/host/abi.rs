@@ -98,6 +98,7 @@ mod raw {
             cas: u32,
         ) -> u32;
         pub fn proxy_continue_stream(stream: u32) -> u32;
+        pub fn proxy_close_stream(stream: u32) -> u32;
         pub fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -284,6 +285,17 @@ pub fn resume_response() -> HostResult<()> {
     // SAFETY: no pointers.
     let status = unsafe { raw::proxy_continue_stream(RESPONSE) };
     check("continue_stream", status)
+}
+
+/// Breaks the response off: its receiver sees a transfer that did not end.
+///
+/// # Errors
+/// The host refused.
+pub fn close_response() -> HostResult<()> {
+    const RESPONSE: u32 = 1;
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_close_stream(RESPONSE) };
+    check("close_stream", status)
 }
 
 /// Answers the request here. `details` becomes Envoy's `response_code_details`.

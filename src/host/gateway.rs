@@ -91,7 +91,13 @@ impl HttpContext for Stream {
             (true, true) => self.on_whole_body(size),
             (true, false) => Action::Pause,
             (false, _) if self.replied => Action::Pause,
-            (false, _) => Action::Continue,
+            (false, _) => match self.core.on_request_bytes(size) {
+                Some(answer) => {
+                    self.replied = true;
+                    reply(&answer)
+                }
+                None => Action::Continue,
+            },
         }
     }
 

@@ -7,6 +7,7 @@ use crate::attempt::{Attempt, Beginning, Inbound, Outbound};
 use crate::config::registry::Registry;
 use crate::contract::{cluster, property};
 use crate::gateway::Reply;
+use crate::http::Headers;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -97,19 +98,52 @@ impl Stream {
         match inbound {
             Inbound::Pass | Inbound::Hold => {}
             Inbound::Replace(bytes) => abi::set_buffer(Buffer::ResponseBody, &bytes)?,
-            Inbound::Release(map, body) => {
-                set_headers(Map::ResponseHeaders, &map)?;
-                abi::set_buffer(Buffer::ResponseBody, &body)?;
-            }
+            Inbound::Release(map, body) => return self.release(map, &body),
         }
         Ok(if held { Action::Pause } else { Action::Continue })
+    }
+
+    /// Lets a held answer go with other headers and another body.
+    fn release(&mut self, mut map: Headers, body: &[u8]) -> HostResult<Action> {
+        if abi::set_buffer(Buffer::ResponseBody, body).is_ok() {
+            set_headers(Map::ResponseHeaders, &map)?;
+            return Ok(Action::Continue);
+        }
+        // There was no body to be replaced, so that none can go with these headers.
+        if self.core.goes_on() {
+            map.remove("content-length");
+            set_headers(Map::ResponseHeaders, &map)?;
+            return Ok(Action::Continue);
+        }
+        Ok(reply(&Reply::instead(&map, body)))
+    }
+
+    /// The answer ends with trailers: after them nothing can be written any more.
+    fn on_trailers(&mut self) -> HostResult<Action> {
+        if self.core.holds() {
+            return self.on_response_bytes(usize::MAX, true);
+        }
+        if !self.core.reads() {
+            return Ok(Action::Continue);
+        }
+        let inbound = self.core.on_response_body(&Envoy, &[], true, milliseconds());
+        self.publish()?;
+        match inbound {
+            // Words that would have to follow, such as the error of a stream that ended too early.
+            Inbound::Replace(rest) if !rest.is_empty() => {
+                abi::close_response()?;
+                Ok(Action::Pause)
+            }
+            _ => Ok(Action::Continue),
+        }
     }
 
     /// A call that nobody answers, so that its time-out comes after `pause` milliseconds: Envoy
     /// has no other timer for a single stream.
     fn start_timer(&mut self, pause: u64) {
         let headers = vec![(":method", "GET"), (":path", "/"), (":authority", "timer")];
-        let pause = Duration::from_millis(pause);
+        // The ABI counts in 32 bits.
+        let pause = Duration::from_millis(pause.min(u64::from(u32::MAX)));
         match hostcalls::dispatch_http_call(cluster::TIMER, headers, None, vec![], pause) {
             Ok(token) => self.timer = Some(token),
             Err(status) => log::error!("no timer for a stream's first content: {status:?}"),
@@ -119,12 +153,14 @@ impl Stream {
     fn on_timer(&mut self) -> HostResult<()> {
         let inbound = self.core.on_first_token_timeout(&Envoy, milliseconds());
         self.publish()?;
-        let Inbound::Release(map, body) = inbound else { return Ok(()) };
+        let Inbound::Release(mut map, body) = inbound else { return Ok(()) };
         if self.core.goes_on() {
+            // What came of the stream is still its body.
+            map.remove("content-length");
             set_headers(Map::ResponseHeaders, &map)?;
             return abi::resume_response();
         }
-        reply(&Reply::late(&map, body));
+        reply(&Reply::instead(&map, &body));
         Ok(())
     }
 
@@ -198,9 +234,9 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        match self.core.holds() {
-            true => self.on_response_bytes(usize::MAX, true).unwrap_or(Action::Continue),
-            false => Action::Continue,
-        }
+        self.on_trailers().unwrap_or_else(|error| {
+            log::error!("the end of a response was not read: {error}");
+            Action::Continue
+        })
     }
 }

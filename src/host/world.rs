@@ -9,7 +9,7 @@ pub struct Envoy;
 
 impl World for Envoy {
     fn random(&self) -> u64 {
-        // Each state has new keys, from the host's random numbers.
+        // Keys from the host's random numbers, and a hash that differs from state to state.
         RandomState::new().build_hasher().finish()
     }
 

@@ -1,9 +1,13 @@
 //! Who: the vendors, as data. What differs in wire format is code in [`crate::dialect`].
 
 mod base_url;
+mod not_yet;
+mod quirk;
 mod table;
 
 pub use base_url::{BaseUrl, Scheme};
+pub use not_yet::{NOT_YET, reason};
+pub use quirk::{Quirk, apply};
 pub use table::PROVIDERS;
 
 use crate::dialect::Dialect;
@@ -13,16 +17,43 @@ use crate::dialect::Dialect;
 pub struct Provider {
     /// Portkey's name for it: the value of `x-portkey-provider`.
     pub slug: &'static str,
-    /// Where its API is when gateway.yaml says nothing else; see [`BaseUrl`].
+    /// Where its API is when nothing else says; see [`BaseUrl`]. What replaces it (`base_url` in
+    /// gateway.yaml, a custom host) is such a URL, too.
     pub base_url: &'static str,
+    /// What stands between the base URL and the path of an operation: empty, or as `/v1`. It is
+    /// left out after a base URL that ends with it.
+    pub prefix: &'static str,
+    /// Operations with a path of their own: OpenAI's below `/v1`, and the vendor's below the base
+    /// URL.
+    pub paths: &'static [(&'static str, &'static str)],
     /// The wire format that it speaks.
     pub dialect: Dialect,
+    /// Whether it has chat completions.
+    pub chat: bool,
     /// How it takes a credential.
     pub auth: Auth,
     /// Headers that every request to it carries; a client's own value of the same header wins.
     pub headers: &'static [(&'static str, &'static str)],
     /// Headers that a client may send on to it, also with `x-portkey-` before their name.
     pub client_headers: &'static [&'static str],
+    /// What it wants otherwise in a body than its format has it.
+    pub quirks: &'static [Quirk],
+}
+
+impl Provider {
+    /// Path and query of an operation. `base` is the path of the base URL in use, `below` what
+    /// OpenAI has below `/v1`.
+    pub fn path(&self, base: &str, below: &str) -> String {
+        let root = base.strip_suffix(self.prefix).unwrap_or(base);
+        let own = self.paths.iter().find_map(|(from, to)| {
+            let rest = below.strip_prefix(from)?;
+            (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
+        });
+        match own {
+            Some((path, rest)) => [root, path, rest].concat(),
+            None => [root, self.prefix, below].concat(),
+        }
+    }
 }
 
 /// How a provider takes a credential.
@@ -63,33 +94,4 @@ pub fn virtual_key_cluster(slug: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_sorted_and_well_formed() {
-        assert!(PROVIDERS.windows(2).all(|pair| pair[0].slug < pair[1].slug));
-        for row in PROVIDERS {
-            let slug = row.slug;
-            assert!(
-                slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
-                "{slug}"
-            );
-            let url = BaseUrl::parse(row.base_url).expect(slug);
-            assert_ne!(url.scheme, Scheme::Http, "{slug}: a public API is reached over TLS");
-            if let Some((name, _)) = row.auth.header() {
-                assert_eq!(name, name.to_ascii_lowercase(), "{slug}");
-            }
-            let names = row.headers.iter().map(|(name, _)| name).chain(row.client_headers);
-            assert!(names.clone().all(|name| *name == name.to_ascii_lowercase()), "{slug}");
-        }
-    }
-
-    #[test]
-    fn every_row_is_found_by_its_slug() {
-        for row in PROVIDERS {
-            assert_eq!(find(row.slug).map(|found| found.slug), Some(row.slug));
-        }
-        assert!(find("opnai").is_none());
-    }
-}
+mod tests;

@@ -1,10 +1,92 @@
 //! The table of providers: one row each, sorted by slug.
+//!
+//! A row says what differs from [`OPENAI_COMPATIBLE`]. What a vendor merely ignores is no quirk;
+//! what its documentation says that it refuses is.
 
+use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
 use super::{Auth, Provider};
 use crate::dialect::Dialect;
 
+/// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
+const OPENAI_COMPATIBLE: Provider = Provider {
+    slug: "",
+    base_url: "",
+    prefix: "",
+    paths: &[],
+    dialect: Dialect::OpenAi,
+    chat: true,
+    auth: Auth::Bearer,
+    headers: &[],
+    client_headers: &[],
+    quirks: &[SystemRole],
+};
+
+/// A vendor without chat completions: its own operations pass.
+const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
+
+const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
+
+/// OpenAI has renamed `max_tokens`, and its clients send the new name.
+const MAX_TOKENS: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS];
+
+/// The same, with a temperature of 1 at most.
+const MAX_TOKENS_AND_COOL: &[Quirk] =
+    &[SystemRole, ONLY_MAX_TOKENS, Clamp("temperature", 0.0, 1.0)];
+
+/// <https://inference-docs.cerebras.ai/resources/openai>
+const CEREBRAS: &[Quirk] = &[
+    SystemRole,
+    Drop("frequency_penalty"),
+    Drop("logit_bias"),
+    Drop("parallel_tool_calls"),
+    Drop("presence_penalty"),
+    Drop("service_tier"),
+];
+
+/// <https://console.groq.com/docs/openai>
+const GROQ: &[Quirk] = &[SystemRole, Drop("logit_bias"), Drop("logprobs"), Drop("top_logprobs")];
+
+/// It refuses every field that it does not know, which are many of OpenAI's.
+/// <https://docs.mistral.ai/api/endpoint/chat>
+const MISTRAL: &[Quirk] = &[
+    SystemRole,
+    ONLY_MAX_TOKENS,
+    Rename("seed", "random_seed"),
+    Replace("tool_choice", "required", "any"),
+    Clamp("temperature", 0.0, 1.5),
+    Drop("audio"),
+    Drop("function_call"),
+    Drop("functions"),
+    Drop("logit_bias"),
+    Drop("logprobs"),
+    Drop("modalities"),
+    Drop("prompt_cache_key"),
+    Drop("safety_identifier"),
+    Drop("service_tier"),
+    Drop("store"),
+    Drop("stream_options"),
+    Drop("top_logprobs"),
+    Drop("user"),
+    Drop("verbosity"),
+    Drop("web_search_options"),
+];
+
 /// Every provider that the gateway knows.
 pub const PROVIDERS: &[Provider] = &[
+    Provider {
+        slug: "302ai",
+        base_url: "https://api.302.ai",
+        prefix: "/v1",
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "ai21",
+        base_url: "https://api.ai21.com/studio/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "aibadgr", base_url: "https://aibadgr.com/api/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "anthropic",
         base_url: "https://api.anthropic.com/v1",
@@ -12,21 +94,274 @@ pub const PROVIDERS: &[Provider] = &[
         auth: Auth::Header("x-api-key"),
         headers: &[("anthropic-beta", "messages-2023-12-15"), ("anthropic-version", "2023-06-01")],
         client_headers: &["anthropic-beta", "anthropic-version"],
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "anyscale",
+        base_url: "https://api.endpoints.anyscale.com/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "bytez",
+        base_url: "https://api.bytez.com/models/v2/openai/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "cerebras",
+        base_url: "https://api.cerebras.ai/v1",
+        headers: &[("user-agent", "Portkey Gateway/1.0")],
+        quirks: CEREBRAS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "cometapi",
+        base_url: "https://api.cometapi.com/v1",
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "dashscope",
+        base_url: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "deepbricks",
+        base_url: "https://api.deepbricks.ai/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "deepinfra",
+        base_url: "https://api.deepinfra.com/v1/openai",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "deepseek",
+        base_url: "https://api.deepseek.com",
+        prefix: "/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "demo",
         base_url: "envoy://demo/v1",
-        dialect: Dialect::OpenAi,
         auth: Auth::None,
-        headers: &[],
-        client_headers: &[],
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "featherless-ai",
+        base_url: "https://api.featherless.ai/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "fireworks-ai",
+        base_url: "https://api.fireworks.ai/inference/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "github",
+        base_url: "https://models.github.ai/inference",
+        headers: &[("extra-parameters", "drop")],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "groq",
+        base_url: "https://api.groq.com/openai/v1",
+        quirks: GROQ,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "huggingface",
+        base_url: "https://router.huggingface.co",
+        prefix: "/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "hyperbolic",
+        base_url: "https://api.hyperbolic.xyz",
+        prefix: "/v1",
+        paths: &[("/images/generations", "/v1/image/generation")],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "inference-net",
+        base_url: "https://api.inference.net/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "iointelligence",
+        base_url: "https://api.intelligence.io.solutions/api/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "jina", base_url: "https://api.jina.ai/v1", ..PASSED_THROUGH },
+    Provider { slug: "kluster-ai", base_url: "https://api.kluster.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "krutrim", base_url: "https://cloud.olakrutrim.com/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "lambda", base_url: "https://api.lambdalabs.com/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "latitude",
+        base_url: "https://api.lsh.ai",
+        prefix: "/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "lemonfox-ai", base_url: "https://api.lemonfox.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "lepton",
+        base_url: "https://api.lepton.ai",
+        prefix: "/api/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "lingyi",
+        base_url: "https://api.lingyiwanwu.com",
+        prefix: "/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "matterai", base_url: "https://api.matterai.so/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "meshy",
+        base_url: "https://api.meshy.ai/openapi",
+        prefix: "/v1",
+        paths: &[("/text-to-3d", "/v2/text-to-3d")],
+        ..PASSED_THROUGH
+    },
+    Provider {
+        slug: "mistral-ai",
+        base_url: "https://api.mistral.ai/v1",
+        quirks: MISTRAL,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "modal", base_url: "https://api.modal.com/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "monsterapi",
+        base_url: "https://llm.monsterapi.ai/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "moonshot",
+        base_url: "https://api.moonshot.cn",
+        prefix: "/v1",
+        quirks: MAX_TOKENS_AND_COOL,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "ncompass",
+        base_url: "https://api.ncompass.tech/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "nebius", base_url: "https://api.studio.nebius.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "nextbit", base_url: "https://api.nextbit256.com/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "novita-ai",
+        base_url: "https://api.novita.ai/openai",
+        prefix: "/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "nscale",
+        base_url: "https://inference.api.nscale.com/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "ollama",
+        base_url: "http://127.0.0.1:11434",
+        prefix: "/v1",
+        auth: Auth::None,
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "openai",
         base_url: "https://api.openai.com/v1",
-        dialect: Dialect::OpenAi,
-        auth: Auth::Bearer,
-        headers: &[],
         client_headers: &["openai-beta", "openai-organization", "openai-project"],
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "openrouter",
+        base_url: "https://openrouter.ai/api",
+        prefix: "/v1",
+        headers: &[("http-referer", "https://portkey.ai/"), ("x-title", "portkey")],
+        client_headers: &["http-referer", "x-title"],
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "ovhcloud",
+        base_url: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "perplexity-ai",
+        base_url: "https://api.perplexity.ai",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "pinecone",
+        base_url: "https://api.pinecone.io",
+        auth: Auth::Header("api-key"),
+        ..PASSED_THROUGH
+    },
+    Provider {
+        slug: "recraft-ai",
+        base_url: "https://external.api.recraft.ai/v1",
+        ..PASSED_THROUGH
+    },
+    Provider {
+        slug: "reka-ai",
+        base_url: "https://api.reka.ai",
+        prefix: "/v1",
+        auth: Auth::Header("x-api-key"),
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "replicate", base_url: "https://api.replicate.com/v1", ..PASSED_THROUGH },
+    Provider {
+        slug: "sambanova",
+        base_url: "https://api.sambanova.ai",
+        prefix: "/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "scaleway", base_url: "https://api.scaleway.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "siliconflow",
+        base_url: "https://api.siliconflow.cn/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "together-ai",
+        base_url: "https://api.together.xyz",
+        prefix: "/v1",
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
+    Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
+    Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
+    Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "z-ai",
+        base_url: "https://api.z.ai/api/paas/v4",
+        quirks: MAX_TOKENS_AND_COOL,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "zhipu",
+        base_url: "https://open.bigmodel.cn/api/paas/v4",
+        quirks: MAX_TOKENS_AND_COOL,
+        ..OPENAI_COMPATIBLE
     },
 ];

@@ -43,6 +43,9 @@ enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+        /// As the README has it.
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
     },
 }
 
@@ -83,8 +86,9 @@ pub fn main() -> ExitCode {
             render(&source, &out, module).map(success)
         }
         Command::Run(arguments) => run::run(arguments),
-        Command::Providers { json: true } => print(&providers::json()).map(success),
-        Command::Providers { json: false } => print(&providers::text()).map(success),
+        Command::Providers { json: true, .. } => print(&providers::json()).map(success),
+        Command::Providers { markdown: true, .. } => print(&providers::markdown()).map(success),
+        Command::Providers { .. } => print(&providers::text()).map(success),
     };
     match result {
         Ok(code) => code,

@@ -179,11 +179,11 @@ virtual_keys:
         assert!(find("vk.open").settings.injects_credential && find("vk.d").credential.is_none());
         let listed = |cluster| find(cluster).settings.listed;
         assert!(listed("provider.anthropic") && listed("provider.demo") && listed("vk.open"));
-        let relayed = upstreams.iter().filter(|one| one.settings.relayed);
-        assert_eq!(
-            relayed.map(|one| one.cluster.as_str()).collect::<Vec<_>>(),
-            ["provider.openai"]
-        );
+        let relayed = |cluster| find(cluster).settings.relayed;
+        assert!(relayed("provider.openai"));
+        for direct in ["provider.anthropic", "provider.demo", "provider.ollama", "vk.open"] {
+            assert!(!relayed(direct), "{direct}");
+        }
         assert!(!listed("provider.openai") && !find("vk.d").settings.injects_credential);
     }
 }

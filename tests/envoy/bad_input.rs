@@ -267,3 +267,50 @@ fn a_body_over_the_limit_is_refused_however_it_is_sent() {
     assert_eq!(gateway.chat(&[OAI], &format!("{small}\"}}")).status, 200);
     gateway.assert_healthy();
 }
+
+#[test]
+fn a_form_over_the_limit_is_refused_while_it_streams_through() {
+    let upstream = Upstream::answering(json(200, "{}"));
+    let yaml = virtual_keys(upstream.port, upstream.port) + "limits: {request_body: 64KiB}\n";
+    let gateway = Gateway::start(&yaml);
+    let head = format!(
+        "POST /v1/files HTTP/1.1\r\nhost: g\r\nconnection: close\r\n{OAI}\r\n\
+         content-type: multipart/form-data; boundary=b\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    let chunk = format!("{:x}\r\n{}\r\n", 16 << 10, "x".repeat(16 << 10));
+    let body = chunk.repeat(8) + "0\r\n\r\n";
+    let response = client::send_raw(gateway.port, (head + &body).as_bytes());
+    assert_error("form", &response, 413, "payload_too_large");
+    gateway.assert_healthy();
+}
+
+#[test]
+fn no_request_takes_the_worker_from_the_others() {
+    let upstream = Upstream::answering(json(200, COMPLETION));
+    let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
+    let conditional = |query: &str| {
+        format!(
+            r#"x-portkey-config: {{"strategy":{{"mode":"conditional","conditions":[{{"query":{query},"then":"a"}}],"default":"a"}},"targets":[{{"name":"a","virtual_key":"oai"}}]}}"#
+        )
+    };
+    let alike = |count: usize| {
+        let key = "k".repeat(10_000);
+        (0..count).map(|n| format!("\"{key}{n}\":1,")).collect::<String>()
+    };
+    let numbers = format!("[1{}]", ",1".repeat(8 << 20));
+    let spoilt = format!("\"{}{}\"", "1".repeat(200_000), "e+".repeat(200_000));
+    for (name, header, field) in [
+        ("a large field", conditional(r#"{"params.x":1}"#), format!("\"x\":{numbers}")),
+        ("an item of it", conditional(r#"{"params.x.5":1}"#), format!("\"x\":{numbers}")),
+        ("no number", conditional(r#"{"params.x":{"$gt":1}}"#), format!("\"x\":{spoilt}")),
+        ("long keys", OAI.to_owned(), alike(990) + "\"x\":1"),
+    ] {
+        let body = format!("{{\"model\":\"m\",\"messages\":[],{field}}}");
+        let started = std::time::Instant::now();
+        let response = gateway.chat(&[&header], &body);
+        assert_eq!(response.status, 200, "{name}: {}", response.text());
+        // A debug build of the client alone takes a part of this; the faults took many times more.
+        assert!(started.elapsed().as_secs() < 5, "{name}: {:?}", started.elapsed());
+    }
+    gateway.assert_healthy();
+}

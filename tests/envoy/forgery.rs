@@ -133,3 +133,51 @@ fn a_caller_may_bring_its_own_key() {
     }
     gateway.assert_healthy();
 }
+
+#[test]
+fn what_is_for_one_target_does_not_reach_the_next() {
+    let upstream = Upstream::start(|request, _| match request.path.starts_with("/a/") {
+        true => json(500, "{}"),
+        false => json(200, COMPLETION),
+    });
+    let port = upstream.port;
+    let gateway = Gateway::start(&format!(
+        "virtual_keys:\n  \
+         a: {{provider: anthropic, api_key: sk-a, base_url: 'http://127.0.0.1:{port}/a', headers: {{x-token: secret-of-a}}}}\n  \
+         b: {{provider: openai, api_key: sk-b, base_url: 'http://127.0.0.1:{port}/b'}}\n"
+    ));
+    let config = "x-portkey-config: {\"strategy\":{\"mode\":\"fallback\"},\"targets\":[\
+                  {\"virtual_key\":\"a\",\"forward_headers\":[\"x-for-a\"]},{\"virtual_key\":\"b\"}]}";
+    let headers = [config, "x-for-a: mine", "anthropic-beta: mine", "user-agent: me"];
+    assert_eq!(gateway.chat(&headers, CHAT).status, 200);
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), 2);
+    let (a, b) = (&requests[0], &requests[1]);
+    assert_eq!((a.header("x-token"), a.header("x-for-a")), (Some("secret-of-a"), Some("mine")));
+    let names: Vec<&str> = b.headers.iter().map(|(name, _)| name.as_str()).collect();
+    for name in ["x-token", "x-for-a", "x-api-key", "anthropic-version", "anthropic-beta"] {
+        assert!(!names.contains(&name), "{name} reached the next target");
+    }
+    assert_eq!(b.header("authorization"), Some("Bearer sk-b"));
+    assert_eq!(
+        (b.header("user-agent"), b.header("content-length")),
+        (Some("me"), Some(CHAT.len().to_string().as_str()))
+    );
+    assert_eq!(b.body, CHAT.as_bytes());
+    gateway.assert_healthy();
+}
+
+#[test]
+fn headers_of_a_virtual_key_do_not_go_to_a_custom_host() {
+    let upstream = Upstream::answering(json(200, COMPLETION));
+    let port = upstream.port;
+    let gateway = Gateway::start(
+        "virtual_keys: {a: {provider: openai, api_key: sk-a, headers: {x-token: secret-of-a}}}\n\
+         custom_hosts: [{host: 127.0.0.1, private: true}]\n",
+    );
+    let host = format!("x-portkey-custom-host: http://127.0.0.1:{port}/own");
+    assert_eq!(gateway.chat(&["x-portkey-virtual-key: a", &host], CHAT).status, 200);
+    let request = upstream.request();
+    assert_eq!((request.header("x-token"), request.header("authorization")), (None, None));
+    gateway.assert_healthy();
+}

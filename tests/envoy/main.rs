@@ -10,6 +10,7 @@ mod bad_input;
 mod failure;
 mod forgery;
 mod passing;
+mod providers;
 mod reload;
 mod routing;
 mod streaming;

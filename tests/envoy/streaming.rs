@@ -2,7 +2,7 @@
 
 use super::support::client::{self, Response};
 use super::support::gateway::Gateway;
-use super::support::upstream::{Step, Upstream, chunk, last_chunk, sse_head};
+use super::support::upstream::{Step, Upstream, answer, chunk, last_chunk, sse_head};
 use super::{ANT, CHAT_STREAM, OAI, virtual_keys};
 use std::time::Duration;
 
@@ -133,5 +133,30 @@ fn a_client_that_leaves_is_logged_with_what_was_used() {
     assert_eq!(record["prompt_tokens"], 5, "{record}");
     assert_eq!(record["complete"], false);
     assert_eq!(record["response_flags"], "DC");
+    gateway.assert_healthy();
+}
+
+#[test]
+fn a_stream_with_a_length_has_none_when_words_may_follow() {
+    let body = OPENAI[..2].concat();
+    let upstream = Upstream::answering(answer(200, "content-type: text/event-stream\r\n", &body));
+    let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
+    let response = gateway.chat(&[OAI], CHAT_STREAM);
+    assert_eq!(response.header("content-length"), None);
+    assert!(response.whole && response.text().contains("stream_truncated"), "{}", response.text());
+    gateway.assert_healthy();
+}
+
+#[test]
+fn a_compressed_stream_is_an_error() {
+    let headers = "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n";
+    let upstream = Upstream::answering(answer(200, headers, "\u{1f}\u{8b}"));
+    let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
+    for key in [OAI, ANT] {
+        let response = gateway.chat(&[key, "accept-encoding: gzip"], CHAT_STREAM);
+        assert_eq!((response.status, response.whole), (502, true), "{key}: {}", response.text());
+        assert_eq!(response.header("content-encoding"), None);
+    }
+    assert!(upstream.requests().iter().all(|it| it.header("accept-encoding").is_none()));
     gateway.assert_healthy();
 }

@@ -9,7 +9,8 @@ use super::support::upstream::{Request, Step, Upstream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Script = dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync;
+/// What a provider answers, by request and its number.
+pub type Script = dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync;
 
 /// A provider: its virtual key, its format, what it answers to the request of a number.
 pub struct Provider {

@@ -104,7 +104,6 @@ fn bench(format: Format, scripts: impl Iterator<Item = (String, Script)>) -> Ben
 }
 
 fn check(bench: &Bench, at: usize, case: &Case) {
-    println!("ADHOC {}", case.name);
     let keys = [format!("p{at}"), format!("f{at}")];
     let keys = keys.each_ref().map(String::as_str);
     let started = Instant::now();

@@ -92,7 +92,7 @@ fn write_tools(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
     let tools = present(request, "tools").filter(|raw| array(raw).is_none_or(|it| !it.is_empty()));
     if let Some(raw) = tools {
         write_key(out, "tools");
-        tools::write(out, raw, choice.allowed.as_deref())?;
+        tools::write(out, raw, choice.allowed.as_ref())?;
     }
     let parallel = request.get("parallel_tool_calls") != Some("false");
     choice.write(out, tools.is_some(), parallel);

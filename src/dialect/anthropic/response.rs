@@ -1,7 +1,7 @@
 //! A Messages answer as a chat completion.
 
 use super::super::raw::{array, inside, object, text, write_comma, write_line, write_number};
-use super::super::{Context, Facts, Usage, failure};
+use super::super::{Context, Facts, Usage, bounded, failure};
 use super::usage::{self, Counts};
 use crate::error::Error;
 use crate::json::write_string;
@@ -90,8 +90,8 @@ fn note<'a>(message: &Message<'a>, facts: &mut Facts) -> (Usage, Cow<'a, str>, &
     let stop_reason = message.stop_reason.and_then(text).unwrap_or(Cow::Borrowed("end_turn"));
     let finish_reason = super::finish_reason(&stop_reason);
     facts.complete = true;
-    facts.id = message.id.and_then(text).map(Cow::into_owned);
-    facts.model = message.model.and_then(text).map(Cow::into_owned);
+    facts.id = message.id.and_then(text).map(bounded);
+    facts.model = message.model.and_then(text).map(bounded);
     facts.finish_reason = Some(finish_reason.to_owned());
     facts.usage = message.usage.map(|_| usage);
     (usage, stop_reason, finish_reason)
@@ -118,6 +118,9 @@ fn parse(body: &str) -> Option<(Message<'_>, Content<'_>)> {
     Some((message, content))
 }
 
+/// Longest id and model that chunks carry, in bytes: every chunk has them.
+const MAX_NAME: usize = 256;
+
 /// Appends a chat completion object, or a chunk of one, up to the members of its first choice.
 pub(super) fn write_head(
     out: &mut Vec<u8>,
@@ -127,7 +130,7 @@ pub(super) fn write_head(
     object: &str,
 ) {
     out.extend_from_slice(b"{\"id\":\"");
-    match id.and_then(inside).filter(|id| !id.is_empty()) {
+    match id.and_then(inside).filter(|id| !id.is_empty() && id.len() <= MAX_NAME) {
         Some(id) => out.extend_from_slice(id.as_bytes()),
         None => {
             out.extend_from_slice(b"chatcmpl-");
@@ -139,7 +142,8 @@ pub(super) fn write_head(
     out.extend_from_slice(b",\"created\":");
     write_number(out, context.created);
     out.extend_from_slice(b",\"model\":\"");
-    out.extend_from_slice(model.and_then(inside).unwrap_or_default().as_bytes());
+    let model = model.and_then(inside).filter(|model| model.len() <= MAX_NAME);
+    out.extend_from_slice(model.unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\",\"provider\":");
     write_string(out, context.provider);
     out.extend_from_slice(b",\"choices\":[{\"index\":0,");

@@ -7,14 +7,13 @@
 //! OpenAI's further chunk without choices LangChain would count twice.
 
 use super::super::raw::{inside, object, text, write_line, write_number};
-use super::super::{Context, Facts, failure};
+use super::super::{Context, Facts, bounded, failure};
 use super::event::{Message, Payload, Piece};
 use super::response::write_head;
 use super::usage::{self, Counts};
 use crate::json::{Object, write_string};
 use crate::stream::sse::{self, Event};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 /// Where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +108,8 @@ impl Stream {
             return;
         }
         self.state = State::Open;
-        self.facts.id = message.id.and_then(text).map(Cow::into_owned);
-        self.facts.model = message.model.and_then(text).map(Cow::into_owned);
+        self.facts.id = message.id.and_then(text).map(bounded);
+        self.facts.model = message.model.and_then(text).map(bounded);
         self.head.extend_from_slice(b"data: ");
         let (id, model) = (message.id, message.model);
         write_head(&mut self.head, id, model, &self.context, "chat.completion.chunk");

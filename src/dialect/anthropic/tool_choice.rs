@@ -7,13 +7,14 @@ use crate::json::Object;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// What the client says of tools in its `tool_choice`.
 #[derive(Debug, Default)]
 pub(super) struct Choice<'a> {
     kind: Kind<'a>,
     /// Names of the functions that may be called, if not all.
-    pub(super) allowed: Option<Vec<String>>,
+    pub(super) allowed: Option<HashSet<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -77,11 +78,11 @@ impl<'a> Choice<'a> {
 
     fn restricted(tools: &AllowedTools<'_>) -> Option<Self> {
         let kind = Kind::parse(&tools.mode.and_then(text)?)?;
-        let mut allowed = Vec::new();
+        let mut allowed = HashSet::new();
         for raw in array(tools.tools?.get())? {
             let tool: Tool<'_> = object(raw.get())?;
             let function: Function<'_> = object(tool.function?.get())?;
-            allowed.push(function.name.and_then(text)?.into_owned());
+            allowed.insert(function.name.and_then(text)?.into_owned());
         }
         Some(Self { kind, allowed: Some(allowed) })
     }

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::json::Object;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 #[derive(Deserialize)]
 pub(super) struct Tool<'a> {
@@ -45,7 +46,7 @@ const BESIDE: [&str; 5] = [
 pub(super) fn write(
     out: &mut Vec<u8>,
     tools: &str,
-    allowed: Option<&[String]>,
+    allowed: Option<&HashSet<String>>,
 ) -> Result<(), Error> {
     let tools = array(tools).ok_or_else(|| wrong_type("tools", "an array"))?;
     out.push(b'[');
@@ -56,7 +57,11 @@ pub(super) fn write(
     Ok(())
 }
 
-fn write_tool(out: &mut Vec<u8>, raw: &RawValue, allowed: Option<&[String]>) -> Result<(), Error> {
+fn write_tool(
+    out: &mut Vec<u8>,
+    raw: &RawValue,
+    allowed: Option<&HashSet<String>>,
+) -> Result<(), Error> {
     let (Some(tool), Ok(members)) =
         (object::<Tool<'_>>(raw.get()), Object::parse(raw.get().as_bytes()))
     else {
@@ -90,13 +95,13 @@ fn write_function(
     out: &mut Vec<u8>,
     function: &RawValue,
     beside: &Object<'_>,
-    allowed: Option<&[String]>,
+    allowed: Option<&HashSet<String>>,
 ) -> Result<(), Error> {
     let Some(function) = object::<Function<'_>>(function.get()) else {
         return Err(Error::invalid("invalid_type", "function must be an object"));
     };
     let name = function.name.and_then(text).ok_or_else(|| missing("name"))?;
-    if allowed.is_some_and(|allowed| !allowed.iter().any(|it| *it == name)) {
+    if allowed.is_some_and(|allowed| !allowed.contains(name.as_ref())) {
         return Ok(());
     }
     write_comma(out);

@@ -193,9 +193,15 @@ impl Checker<'_> {
     /// The row of a provider that a field names.
     fn provider(&mut self, path: &str, slug: &str) -> Option<&'static Provider> {
         let row = provider::find(slug);
-        if row.is_none() {
-            let hint = suggest(slug, PROVIDERS.iter().map(|row| row.slug));
-            self.problems.add(path, format_args!("unknown provider {slug:?}{hint}"));
+        match (row, provider::reason(slug)) {
+            (Some(_), _) => {}
+            (None, Some(reason)) => {
+                self.problems.add(path, format_args!("{slug} is not supported yet: {reason}"));
+            }
+            (None, None) => {
+                let hint = suggest(slug, PROVIDERS.iter().map(|row| row.slug));
+                self.problems.add(path, format_args!("unknown provider {slug:?}{hint}"));
+            }
         }
         row
     }

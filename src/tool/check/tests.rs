@@ -55,6 +55,10 @@ fn every_problem_has_its_path() {
         ),
         ("providers: {xyz: {}}", "providers.xyz: unknown provider \"xyz\""),
         (
+            "providers: {palm: {}}",
+            "providers.palm: palm is not supported yet: Google has switched it off",
+        ),
+        (
             "providers: {openai: {baseurl: x}}",
             "providers.openai.baseurl: unknown key, did you mean \"base_url\"?",
         ),

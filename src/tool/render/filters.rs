@@ -5,13 +5,9 @@ use serde_json::{Value, json};
 
 use super::{PRIVATE_HEADERS, Places, extension, merge, plugin, secret, source};
 use crate::config::settings::Role;
-use crate::contract::header;
+use crate::contract::{CREDENTIAL_HEADERS, header};
 use crate::tool::upstream::{Credential, Upstream};
 
-/// Credentials of an earlier attempt or of the client: request headers are one map for all
-/// attempts.
-const CREDENTIAL_HEADERS: [&str; 6] =
-    ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
 /// Credentials by prefix.
 const CREDENTIAL_PREFIXES: [&str; 1] = ["x-amz-"];
 /// What only Envoys tell each other, by prefix.

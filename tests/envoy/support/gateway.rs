@@ -132,6 +132,12 @@ impl Gateway {
 
     /// Asserts that no VM has crashed and no request is stuck.
     pub fn assert_healthy(&self) {
+        // A VM that has crashed is noticed by the next request only, and Envoy tells at once.
+        for line in self.stderr().lines() {
+            let bad =
+                ["panic", "Function: proxy_on", "Uncaught"].iter().any(|part| line.contains(part));
+            assert!(!bad, "{line}");
+        }
         for (name, value) in self.stats("wasm") {
             let bad = ["vm_reload", "crash", "fail_stream"].iter().any(|part| name.contains(part));
             assert!(!bad || value == 0, "{name}: {value}\n{}", self.stderr());

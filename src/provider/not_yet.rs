@@ -1,0 +1,68 @@
+//! Portkey's providers that are not in the table yet.
+
+/// Slug and reason of each, sorted by slug. The reason goes on after "not supported yet: ".
+pub const NOT_YET: &[(&str, &str)] = &[
+    (
+        "azure-ai",
+        "the host holds the name of your resource; the provider openai with the base_url \
+         https://<resource>.services.ai.azure.com/openai/v1 reaches it",
+    ),
+    (
+        "azure-openai",
+        "the host holds the name of your resource; the provider openai with the base_url \
+         https://<resource>.openai.azure.com/openai/v1 reaches it",
+    ),
+    (
+        "bedrock",
+        "it has formats and signatures of its own; the provider openai with the base_url \
+         https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",
+    ),
+    (
+        "cohere",
+        "it has a format of its own; the provider openai with the base_url \
+         https://api.cohere.ai/compatibility/v1 reaches it",
+    ),
+    ("cortex", "the host holds the name of your Snowflake account"),
+    (
+        "databricks",
+        "the host holds the name of your workspace; the provider openai with the base_url \
+         https://<workspace>.cloud.databricks.com/serving-endpoints reaches it",
+    ),
+    (
+        "google",
+        "it has a format of its own; the provider openai with the base_url \
+         https://generativelanguage.googleapis.com/v1beta/openai reaches it",
+    ),
+    ("milvus", "it is a database of yours with no public host and no chat completions"),
+    ("nomic", "it has a format of its own"),
+    ("oracle", "it has a format and signatures of its own"),
+    ("palm", "Google has switched it off"),
+    ("portkey", "it is the control plane of the hosted gateway, which this one does without"),
+    (
+        "predibase",
+        "the path holds the names of your tenant and model; the provider openai with the \
+         base_url https://serving.app.predibase.com/<tenant>/deployments/v2/llms/<model>/v1 \
+         reaches it",
+    ),
+    ("qdrant", "it is a database of yours with no public host and no chat completions"),
+    ("sagemaker", "it wants requests with an AWS signature"),
+    ("segmind", "it has a format of its own"),
+    ("stability-ai", "it has a format of its own"),
+    (
+        "triton",
+        "its generate endpoint has a format of its own; the provider openai with the base_url \
+         of Triton's OpenAI-compatible frontend reaches it",
+    ),
+    ("vertex-ai", "it has formats of its own, and the host holds your region and project"),
+    (
+        "workers-ai",
+        "the path holds your account; the provider openai with the base_url \
+         https://api.cloudflare.com/client/v4/accounts/<account>/ai/v1 reaches it",
+    ),
+];
+
+/// Why there is no row of that slug; `None` for a row and for what nobody knows.
+pub fn reason(slug: &str) -> Option<&'static str> {
+    let at = NOT_YET.binary_search_by(|(known, _)| (*known).cmp(slug)).ok()?;
+    NOT_YET.get(at).map(|(_, reason)| *reason)
+}

@@ -1,0 +1,173 @@
+//! What single vendors want otherwise than OpenAI has it: a closed set of edits at the top level
+//! of the body of a chat completion or completion.
+
+use crate::json::Object;
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// One edit. What it does not name stays as the client sent it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quirk {
+    /// Messages of the role `developer`, which only OpenAI knows, get the role `system`.
+    SystemRole,
+    /// The first field goes by the name of the second, and wins over one of that name.
+    Rename(&'static str, &'static str),
+    /// A field that makes the vendor refuse the whole request.
+    Drop(&'static str),
+    /// A string that the vendor spells otherwise: field, OpenAI's value, the vendor's.
+    Replace(&'static str, &'static str, &'static str),
+    /// A number that the vendor refuses outside of this range.
+    Clamp(&'static str, f64, f64),
+}
+
+/// Makes all edits; tells whether there was anything to edit.
+pub fn apply(quirks: &[Quirk], body: &mut Object<'_>) -> bool {
+    let mut changed = false;
+    for quirk in quirks {
+        changed |= quirk.apply(body);
+    }
+    changed
+}
+
+impl Quirk {
+    /// The field that it is about.
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::SystemRole => "messages",
+            Self::Rename(field, _)
+            | Self::Drop(field)
+            | Self::Replace(field, ..)
+            | Self::Clamp(field, ..) => field,
+        }
+    }
+
+    fn apply(self, body: &mut Object<'_>) -> bool {
+        match self {
+            Self::SystemRole => rename_developers(body),
+            // A null says nothing that could win.
+            Self::Rename(from, _) if body.get(from) == Some("null") => body.remove(from),
+            Self::Rename(from, to) => body.rename(from, to),
+            Self::Drop(field) => body.remove(field),
+            Self::Replace(field, from, to) => {
+                let found = body.string(field).is_some_and(|value| value == from);
+                if found {
+                    body.set(field, ["\"", to, "\""].concat());
+                }
+                found
+            }
+            Self::Clamp(field, min, max) => clamp(body, field, min, max),
+        }
+    }
+}
+
+fn clamp(body: &mut Object<'_>, field: &str, min: f64, max: f64) -> bool {
+    let number = body.get(field).and_then(|raw| serde_json::from_str::<f64>(raw).ok());
+    let Some(number) = number.filter(|number| !(min..=max).contains(number)) else { return false };
+    body.set(field, number.clamp(min, max).to_string());
+    true
+}
+
+fn rename_developers(body: &mut Object<'_>) -> bool {
+    let Some(edited) = body.get("messages").and_then(without_developers) else { return false };
+    body.set("messages", edited);
+    true
+}
+
+/// `None` when no message has the role, or the messages are none.
+fn without_developers(messages: &str) -> Option<String> {
+    // A search costs less than a look at each message, and hardly any request has the role.
+    memchr::memmem::find(messages.as_bytes(), b"developer")?;
+    let list: Vec<&RawValue> = serde_json::from_str(messages).ok()?;
+    let mut edited = String::with_capacity(messages.len());
+    let mut found = false;
+    for message in list {
+        edited.push(if edited.is_empty() { '[' } else { ',' });
+        match as_system(message.get()) {
+            Some(message) => {
+                edited.push_str(&message);
+                found = true;
+            }
+            None => edited.push_str(message.get()),
+        }
+    }
+    edited.push(']');
+    found.then_some(edited)
+}
+
+fn as_system(message: &str) -> Option<String> {
+    let mut message = Object::parse(message.as_bytes()).ok()?;
+    message.string("role").filter(|role| role == "developer")?;
+    message.set("role", "\"system\"".to_owned());
+    String::from_utf8(message.to_vec()).ok()
+}
+
+impl fmt::Display for Quirk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemRole => f.write_str("developer → system"),
+            Self::Rename(from, to) => write!(f, "{from} → {to}"),
+            Self::Drop(field) => write!(f, "no {field}"),
+            Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
+            Self::Clamp(field, min, max) => write!(f, "{field} {min} to {max}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(quirk: Quirk, body: &str) -> Option<String> {
+        let mut object = Object::parse(body.as_bytes()).unwrap();
+        let changed = apply(&[quirk], &mut object);
+        let text = String::from_utf8(object.to_vec()).unwrap();
+        assert!(changed || text == body, "{quirk} changed {body} in silence");
+        changed.then_some(text)
+    }
+
+    #[test]
+    fn each_edit_changes_what_it_names_and_nothing_else() {
+        use Quirk::*;
+        let rename = Rename("max_completion_tokens", "max_tokens");
+        let clamp = Clamp("temperature", 0.0, 1.5);
+        for (quirk, body, edited) in [
+            (
+                rename,
+                r#"{"a":1,"max_completion_tokens":9,"b":2}"#,
+                r#"{"a":1,"max_tokens":9,"b":2}"#,
+            ),
+            (rename, r#"{"max_tokens":5,"max_completion_tokens":9}"#, r#"{"max_tokens":9}"#),
+            (rename, r#"{"max_tokens":5,"max_completion_tokens":null}"#, r#"{"max_tokens":5}"#),
+            (Drop("user"), r#"{"a":1.0,"user":"u"}"#, r#"{"a":1.0}"#),
+            (Replace("t", "required", "any"), r#"{"t":"required"}"#, r#"{"t":"any"}"#),
+            (clamp, r#"{"temperature":2}"#, r#"{"temperature":1.5}"#),
+            (clamp, r#"{"temperature":-1e2}"#, r#"{"temperature":0}"#),
+            (
+                SystemRole,
+                r#"{"messages":[{"content":"a","role":"developer","name":"n"}, {"role": "user"}]}"#,
+                r#"{"messages":[{"content":"a","role":"system","name":"n"},{"role": "user"}]}"#,
+            ),
+        ] {
+            assert_eq!(edit(quirk, body).as_deref(), Some(edited), "{quirk}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_apply_changes_nothing() {
+        use Quirk::*;
+        for (quirk, body) in [
+            (Rename("a", "b"), r#"{"b":1}"#),
+            (Drop("a"), r#"{"b":{"a":1}}"#),
+            (Replace("t", "required", "any"), r#"{"t":{"type":"required"}}"#),
+            (Clamp("t", 0.0, 1.0), r#"{"t":1.00}"#),
+            (Clamp("t", 0.0, 1.0), r#"{"t":"2"}"#),
+            (Clamp("t", 0.0, 1.0), r#"{"t":null}"#),
+            (SystemRole, r#"{"messages":[{"role":"user","content":"a developer"}]}"#),
+            (SystemRole, r#"{"messages":"developer"}"#),
+            (SystemRole, r#"{"messages":["developer",{"role":["developer"]}]}"#),
+            (SystemRole, r#"{"prompt":"developer"}"#),
+        ] {
+            assert_eq!(edit(quirk, body), None, "{quirk}");
+        }
+    }
+}

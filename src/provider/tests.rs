@@ -1,0 +1,130 @@
+//! What must be true of every row.
+
+use super::*;
+use crate::endpoint::Endpoint;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Portkey's slugs, each with the URL of its chat completions.
+const PORTKEYS: &str = include_str!("../../tests/fixtures/providers.txt");
+
+/// Rows with another URL than Portkey's: that one is switched off, or has a format of its own
+/// beside one that is OpenAI's.
+const MOVED: [&str; 7] =
+    ["ai21", "bytez", "github", "huggingface", "novita-ai", "ollama", "reka-ai"];
+
+fn portkeys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PORTKEYS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
+}
+
+fn is_slug(slug: &str) -> bool {
+    !slug.is_empty()
+        && slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn sorted<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    let mut last = "";
+    names.all(|name| std::mem::replace(&mut last, name) < name)
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.ends_with('/')
+        && BaseUrl::parse(&["http://a", path].concat()).is_ok_and(|url| url.path == path)
+}
+
+#[test]
+fn slugs_are_sorted_and_well_formed() {
+    assert!(sorted(PROVIDERS.iter().map(|row| row.slug)));
+    assert!(sorted(NOT_YET.iter().map(|(slug, _)| *slug)));
+    let slugs = PROVIDERS.iter().map(|row| row.slug).chain(NOT_YET.iter().map(|(slug, _)| *slug));
+    assert!(slugs.clone().all(is_slug));
+    assert_eq!(slugs.clone().collect::<BTreeSet<_>>().len(), slugs.count(), "in both lists");
+}
+
+#[test]
+fn urls_and_paths_are_well_formed() {
+    for row in PROVIDERS {
+        let slug = row.slug;
+        let url = BaseUrl::parse(row.base_url).expect(slug);
+        let loopback = url.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        assert_eq!(url.scheme == Scheme::Http, loopback, "{slug}: TLS, but for a server of yours");
+        assert!(!row.base_url.ends_with('/'), "{slug}");
+        assert!(row.prefix.is_empty() || is_path(row.prefix), "{slug}");
+        assert!(row.prefix.is_empty() || !url.path.ends_with(row.prefix), "{slug}: twice");
+        assert!(row.paths.iter().all(|(from, to)| is_path(from) && is_path(to)), "{slug}");
+        let from = row.paths.iter().map(|(from, _)| from);
+        assert_eq!(from.clone().collect::<BTreeSet<_>>().len(), from.count(), "{slug}");
+    }
+}
+
+#[test]
+fn headers_are_lower_case_and_no_credentials() {
+    for row in PROVIDERS {
+        let names = row.headers.iter().map(|(name, _)| name).chain(row.client_headers);
+        let auth = row.auth.header().map(|(name, _)| name);
+        for name in names.clone().copied().chain(auth) {
+            assert_eq!(name, name.to_ascii_lowercase(), "{}", row.slug);
+        }
+        assert!(names.clone().all(|name| Some(*name) != auth && *name != "authorization"));
+    }
+}
+
+#[test]
+fn a_field_has_one_quirk() {
+    for row in PROVIDERS {
+        let fields: Vec<&str> = row.quirks.iter().map(|quirk| quirk.field()).collect();
+        assert_eq!(fields.iter().collect::<BTreeSet<_>>().len(), fields.len(), "{}", row.slug);
+        let edited = row.chat && row.dialect == Dialect::OpenAi;
+        assert!(edited || row.quirks.is_empty(), "{}", row.slug);
+    }
+}
+
+#[test]
+fn every_provider_of_portkey_is_accounted_for() {
+    assert!(portkeys().count() > 70);
+    for (slug, url) in portkeys() {
+        let Some(row) = find(slug) else {
+            assert!(reason(slug).is_some_and(|reason| !reason.is_empty()), "{slug}");
+            continue;
+        };
+        assert!(row.chat || url == "-", "{slug} has chat completions");
+        if !row.chat || MOVED.contains(&slug) {
+            continue;
+        }
+        let base = BaseUrl::parse(row.base_url).unwrap();
+        let below = match row.dialect.translates(Endpoint::ChatCompletions) {
+            true => "/messages",
+            false => "/chat/completions",
+        };
+        let path = row.path(&base.path, below);
+        assert_eq!(format!("https://{}{path}", base.authority()), url, "{slug}");
+    }
+    assert!(MOVED.iter().all(|slug| portkeys().any(|(known, _)| known == *slug)));
+}
+
+#[test]
+fn every_row_is_found_by_its_slug() {
+    for row in PROVIDERS {
+        assert_eq!(find(row.slug).map(|found| found.slug), Some(row.slug));
+        assert_eq!(reason(row.slug), None);
+    }
+    assert!(find("opnai").is_none() && reason("opnai").is_none());
+}
+
+#[test]
+fn a_path_is_made_of_base_prefix_and_operation() {
+    let row = find("hyperbolic").unwrap();
+    for (base, below, path) in [
+        ("", "/chat/completions", "/v1/chat/completions"),
+        ("/a", "/models?x=1", "/a/v1/models?x=1"),
+        ("/a/v1", "/models", "/a/v1/models"),
+        ("/a", "/images/generations", "/a/v1/image/generation"),
+        ("/a/v1", "/images/generations?x=/v1", "/a/v1/image/generation?x=/v1"),
+        ("", "/images/generations/1", "/v1/image/generation/1"),
+        ("", "/images/generationsx", "/v1/images/generationsx"),
+    ] {
+        assert_eq!(row.path(base, below), path);
+    }
+    assert_eq!(find("openai").unwrap().path("/v2", "/models"), "/v2/models");
+}
