@@ -134,7 +134,9 @@ fn when_both_fail_the_client_gets_one_error_and_neither_is_hammered() {
                 trail.split(", ").filter_map(|attempt| attempt.split(' ').next()).collect();
             let expected = [0, 1].map(|target| format!("config.targets[{target}]={}", case.logged));
             assert_eq!(attempts, expected, "{}", case.name);
-            assert_eq!(record.unwrap()["complete"].as_bool(), Some(false), "{}", case.name);
+            let record = record.unwrap();
+            assert!(record["error_type"].is_string(), "{}: {record}", case.name);
+            assert_eq!(record["error_source"], "provider", "{}", case.name);
         }
         bench.gateway.assert_healthy();
     }
