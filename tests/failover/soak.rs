@@ -126,20 +126,23 @@ fn assert_idle(gateway: &Gateway) {
     }
 }
 
+/// A fallback over these, each tried again once after a 500.
+fn config(names: &[&str]) -> String {
+    let retry = r#""retry":{"attempts":1,"on_status_codes":[500]}"#;
+    let targets: Vec<_> =
+        names.iter().map(|name| format!(r#"{{"virtual_key":"{name}",{retry}}}"#)).collect();
+    format!(r#"{{"strategy":{{"mode":"fallback"}},"targets":[{}]}}"#, targets.join(","))
+}
+
 #[test]
 fn many_clients_and_failing_providers() {
     let bench = Bench::start(WORKERS, (0..NAMES.len()).map(provider).collect(), "");
-    let target = |name: &&str| {
-        let retry = r#""retry":{"attempts":1,"on_status_codes":[500]}"#;
-        format!(r#"{{"virtual_key":"{name}",{retry}}}"#)
-    };
-    let targets: Vec<_> = NAMES.iter().map(target).collect();
-    let targets = targets.join(",");
-    let config = format!(r#"{{"strategy":{{"mode":"fallback"}},"targets":[{targets}]}}"#);
+    // Each format comes last for half of the clients.
+    let configs = [config(&NAMES), config(&["c", "a", "b"])];
     let counts = Counts::default();
     let early = thread::scope(|scope| {
         for number in 0..CLIENTS {
-            let (bench, config, counts) = (&bench, &config, &counts);
+            let (bench, config, counts) = (&bench, &configs[number % 2], &counts);
             scope.spawn(move || client(bench, number as u64, config, counts));
         }
         thread::sleep(TIME / 3);
