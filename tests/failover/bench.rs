@@ -8,6 +8,8 @@ use super::support::gateway::Gateway;
 use super::support::upstream::{Request, Step, Upstream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 /// What a provider answers, by request and its number.
 pub type Script = dyn Fn(&Request, usize) -> Vec<Step> + Send + Sync;
@@ -66,12 +68,17 @@ impl Bench {
 
     /// Asks with this config; the trace id finds the line in the log.
     pub fn ask(&self, config: &str, trace_id: &str, streams: bool) -> Response {
-        let config = format!("x-portkey-config: {config}");
-        let trace_id = format!("x-portkey-trace-id: {trace_id}");
-        let body = format!(
-            r#"{{"model":"m","stream":{streams},"messages":[{{"role":"user","content":"hi"}}]}}"#
-        );
-        client::chat(self.gateway.port, &[&config, &trace_id], &body)
+        let (headers, body) = request(config, trace_id, streams);
+        client::chat(self.gateway.port, &headers.each_ref().map(String::as_str), &body)
+    }
+
+    /// Asks, and leaves after so long.
+    pub fn ask_and_leave(&self, config: &str, streams: bool, after: Duration) {
+        let (headers, body) = request(config, "left", streams);
+        let headers = headers.each_ref().map(String::as_str);
+        let connection = client::begin(self.gateway.port, &headers, &body);
+        thread::sleep(after);
+        drop(connection);
     }
 
     /// The requests of these providers, in order.
@@ -79,6 +86,15 @@ impl Bench {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect()
     }
+}
+
+fn request(config: &str, trace_id: &str, streams: bool) -> ([String; 2], String) {
+    let headers =
+        [format!("x-portkey-config: {config}"), format!("x-portkey-trace-id: {trace_id}")];
+    let body = format!(
+        r#"{{"model":"m","stream":{streams},"messages":[{{"role":"user","content":"hi"}}]}}"#
+    );
+    (headers, body)
 }
 
 /// A fallback over virtual keys; `target` are further members of the first, `more` of the config.

@@ -9,11 +9,8 @@ use std::time::{Duration, Instant};
 /// Longest time that any request may take.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Asks for a chat completion; `headers` are raw lines. The status is 0 when no answer came.
-///
-/// # Panics
-/// The answer did not end in time.
-pub fn chat(port: u16, headers: &[&str], body: &str) -> Response {
+/// Asks for a chat completion; `headers` are raw lines. Who drops the connection leaves early.
+pub fn begin(port: u16, headers: &[&str], body: &str) -> TcpStream {
     let mut head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n",
@@ -23,10 +20,19 @@ pub fn chat(port: u16, headers: &[&str], body: &str) -> Response {
         head.push_str(header);
         head.push_str("\r\n");
     }
-    let started = Instant::now();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gateway listens");
     // A gateway may answer and close before it has read everything.
     let _ = stream.write_all(&[head.as_bytes(), b"\r\n", body.as_bytes()].concat());
+    stream
+}
+
+/// Asks for a chat completion and waits for the answer, whose status is 0 when there was none.
+///
+/// # Panics
+/// The answer did not end in time.
+pub fn chat(port: u16, headers: &[&str], body: &str) -> Response {
+    let started = Instant::now();
+    let mut stream = begin(port, headers, body);
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 16 << 10];
     loop {
