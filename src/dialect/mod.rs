@@ -1,9 +1,13 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+mod completion;
+mod data_uri;
 mod failure;
+mod field;
 pub mod openai;
 mod raw;
+mod tool_choice;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
