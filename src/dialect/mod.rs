@@ -5,6 +5,7 @@ mod completion;
 mod data_uri;
 mod failure;
 mod field;
+pub mod gemini;
 pub mod openai;
 mod raw;
 mod tool_choice;
@@ -22,6 +23,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's Gemini API.
+    Gemini,
 }
 
 /// A request in a provider's format.
@@ -90,7 +93,8 @@ impl Dialect {
     /// It does not have it.
     pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
         match (self, endpoint) {
-            (Self::OpenAi, Endpoint::Messages) | (Self::Anthropic, Endpoint::Other) => {
+            (Self::OpenAi | Self::Gemini, Endpoint::Messages)
+            | (Self::Anthropic | Self::Gemini, Endpoint::Other) => {
                 let message = format!("This endpoint is not supported by {provider}");
                 Err(Error::invalid("unsupported_endpoint", message))
             }
@@ -100,7 +104,7 @@ impl Dialect {
 
     /// Whether bodies of this operation change on their way.
     pub fn translates(self, endpoint: Endpoint) -> bool {
-        self == Self::Anthropic && endpoint == Endpoint::ChatCompletions
+        self != Self::OpenAi && endpoint == Endpoint::ChatCompletions
     }
 
     /// A chat completion request in this format.
@@ -114,6 +118,7 @@ impl Dialect {
                 let body = anthropic::request::translate(body)?;
                 Ok(Outgoing { path: "/messages".into(), body })
             }
+            Self::Gemini => gemini::request::translate(body),
         }
     }
 
@@ -121,8 +126,10 @@ impl Dialect {
     /// left out.
     pub fn observe(self, body: &[u8], facts: &mut Facts) {
         openai::observe(body, facts);
-        if self == Self::Anthropic {
-            anthropic::response::observe(body, facts);
+        match self {
+            Self::OpenAi => {}
+            Self::Anthropic => anthropic::response::observe(body, facts),
+            Self::Gemini => gemini::response::observe(body, facts),
         }
     }
 
@@ -145,6 +152,7 @@ impl Dialect {
                 }
             }
             Self::Anthropic => anthropic::response::translate(body, context, facts),
+            Self::Gemini => gemini::response::translate(body, context, facts),
         }
     }
 
@@ -152,7 +160,11 @@ impl Dialect {
     /// `{"error":{"message","type","param","code"},"provider"}`. Any bytes are taken.
     pub fn error(self, status: u16, body: &[u8], context: &Context, facts: &mut Facts) -> Vec<u8> {
         // One reader serves all: Anthropic's error object is OpenAI's without `param` and `code`.
-        failure::translate(status, body, context.provider, facts)
+        let body = match self {
+            Self::Gemini => gemini::error::in_openais_shape(body),
+            Self::OpenAi | Self::Anthropic => body.into(),
+        };
+        failure::translate(status, &body, context.provider, facts)
     }
 
     /// A translator for one streamed chat completion of this format.
@@ -160,6 +172,7 @@ impl Dialect {
         match self {
             Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
+            Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
         }
     }
 }
@@ -171,6 +184,8 @@ pub enum Stream {
     OpenAi(openai::Stream),
     /// Translated event by event.
     Anthropic(anthropic::stream::Stream),
+    /// Translated event by event; the end is written at the end.
+    Gemini(gemini::stream::Stream),
 }
 
 impl Stream {
@@ -179,14 +194,17 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.on_event(event),
             Self::Anthropic(stream) => stream.on_event(event, out),
+            Self::Gemini(stream) => stream.on_event(event, out),
         }
     }
 
-    /// The upstream ended cleanly: appends an error event when it ended too early.
+    /// The upstream ended cleanly: appends an error event when it ended too early, and what is only
+    /// known to be the end now.
     pub fn on_end(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::OpenAi(stream) => stream.on_end(out),
             Self::Anthropic(stream) => stream.on_end(out),
+            Self::Gemini(stream) => stream.on_end(out),
         }
     }
 
@@ -195,6 +213,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.facts,
             Self::Anthropic(stream) => stream.facts,
+            Self::Gemini(stream) => stream.facts,
         }
     }
 
@@ -203,6 +222,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.content,
             Self::Anthropic(stream) => stream.content,
+            Self::Gemini(stream) => stream.content,
         }
     }
 
@@ -211,6 +231,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => &stream.facts,
             Self::Anthropic(stream) => &stream.facts,
+            Self::Gemini(stream) => &stream.facts,
         }
     }
 }

@@ -22,6 +22,15 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &[],
     },
     Provider {
+        slug: "google",
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        dialect: Dialect::Gemini,
+        // Portkey puts the key into the URL, which is logged.
+        auth: Auth::Header("x-goog-api-key"),
+        headers: &[],
+        client_headers: &[],
+    },
+    Provider {
         slug: "openai",
         base_url: "https://api.openai.com/v1",
         dialect: Dialect::OpenAi,
