@@ -21,7 +21,10 @@ mod usage;
 
 use super::field::{missing, present, under, wrong_type};
 
-/// OpenAI's finish reason for a `finishReason`, or for the `blockReason` of a prompt.
+/// OpenAI's finish reason where the prompt was refused, whatever the `blockReason`.
+const BLOCKED: &str = "content_filter";
+
+/// OpenAI's finish reason for a `finishReason`.
 ///
 /// Gemini stops at a function call as at the end of a text; `has_calls` makes the difference.
 fn finish_reason(reason: &str, has_calls: bool) -> &'static str {
@@ -37,7 +40,6 @@ fn finish_reason(reason: &str, has_calls: bool) -> &'static str {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
         | "MODEL_ARMOR"
-        | "JAILBREAK"
         | "ESCALATION"
         | "PUP_LIMITED_DISABLED" => "content_filter",
         _ if has_calls => "tool_calls",

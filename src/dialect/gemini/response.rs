@@ -5,7 +5,8 @@ use super::super::raw::{array, inside, text, write_comma, write_number};
 use super::super::{Context, Facts, failure};
 use super::answer::{Answer, Candidate, Content, Feedback};
 use super::message::{self, Calls};
-use super::{error, finish_reason, logprobs, usage::Counts};
+use super::usage::Counts;
+use super::{BLOCKED, error, finish_reason, logprobs};
 use crate::error::Error;
 use crate::json::write_string;
 use serde_json::value::RawValue;
@@ -57,13 +58,12 @@ fn note(answer: &Answer<'_>, candidates: &[Candidate<'_>], facts: &mut Facts) ->
     if let Some(raw) = answer.usage_metadata {
         counts.update(raw);
     }
-    let blocked = answer.blocked().and_then(|feedback| feedback.block_reason);
     let reason = match candidates.first() {
         Some(first) => {
             let calls = !first.content().calls.is_empty();
             finish_reason(&first.reason(), calls)
         }
-        None => finish_reason(&blocked.and_then(text).unwrap_or_default(), false),
+        None => BLOCKED,
     };
     facts.complete = true;
     facts.id = answer.response_id.and_then(text).map(Cow::into_owned);
@@ -105,7 +105,9 @@ fn write_choice(
         out.extend_from_slice(metadata.get().as_bytes());
         out.push(b',');
     }
-    write_reason(out, &candidate.reason(), !content.calls.is_empty(), context.strict);
+    let reason = candidate.reason();
+    let finish = finish_reason(&reason, !content.calls.is_empty());
+    write_reason(out, finish, &reason, context.strict);
     out.push(b'}');
 }
 
@@ -132,20 +134,12 @@ fn write_blocked(out: &mut Vec<u8>, feedback: &Feedback<'_>, strict: bool) {
     message::write_refusal(out, feedback);
     out.extend_from_slice(b"},");
     let reason = feedback.block_reason.and_then(text).unwrap_or_default();
-    write_reason(out, blocked_reason(&reason), false, strict);
+    write_reason(out, BLOCKED, &reason, strict);
     out.push(b'}');
 }
 
-/// A prompt that is refused is filtered, whatever the reason.
-pub(super) fn blocked_reason(reason: &str) -> &str {
-    match finish_reason(reason, false) {
-        "content_filter" => reason,
-        _ => "SAFETY",
-    }
-}
-
 /// Appends the member `finish_reason`: OpenAI's, or without strict compliance Gemini's own.
-pub(super) fn write_reason(out: &mut Vec<u8>, reason: &str, has_calls: bool, strict: bool) {
+pub(super) fn write_reason(out: &mut Vec<u8>, finish: &str, own: &str, strict: bool) {
     out.extend_from_slice(b"\"finish_reason\":");
-    write_string(out, if strict { finish_reason(reason, has_calls) } else { reason });
+    write_string(out, if strict { finish } else { own });
 }

@@ -9,9 +9,9 @@ use super::super::raw::{array, inside, text, write_key, write_line, write_number
 use super::super::{Context, Facts, failure};
 use super::answer::{Answer, Block, Candidate, Content, Feedback};
 use super::message::{self, Calls, write_quoted};
-use super::response::{blocked_reason, write_reason};
+use super::response::write_reason;
 use super::usage::Counts;
-use super::{error, finish_reason, logprobs};
+use super::{BLOCKED, error, finish_reason, logprobs};
 use crate::stream::sse::{self, Event};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -46,6 +46,8 @@ struct Choice {
     calls: u64,
     /// Gemini's finish reason.
     reason: Option<String>,
+    /// The reason is that the prompt was refused.
+    blocked: bool,
     /// Number and kind of the last content block.
     block: Option<(u64, Kind)>,
 }
@@ -116,7 +118,7 @@ impl Stream {
             write_start(out, &self.head, choice.index);
             out.extend_from_slice(b"},");
             let reason = choice.reason.as_deref().unwrap_or_default();
-            write_reason(out, reason, choice.calls > 0, self.context.strict);
+            write_reason(out, choice.finish(reason), reason, self.context.strict);
             out.extend_from_slice(b"}]");
             if at == last {
                 self.counts.write(out);
@@ -156,7 +158,7 @@ impl Stream {
         if self.choices.len() == MAX_CANDIDATES {
             return None;
         }
-        self.choices.push(Choice { index, calls: 0, reason: None, block: None });
+        self.choices.push(Choice { index, calls: 0, reason: None, blocked: false, block: None });
         Some((self.choices.len() - 1, true))
     }
 
@@ -186,18 +188,17 @@ impl Stream {
         if at == 0
             && let Some(reason) = &choice.reason
         {
-            let reason = finish_reason(reason, choice.calls > 0);
-            self.facts.finish_reason = Some(reason.to_owned());
+            self.facts.finish_reason = Some(choice.finish(reason).to_owned());
         }
     }
 
     /// The prompt was refused: there will be no candidate.
     fn on_blocked(&mut self, feedback: &Feedback<'_>, out: &mut Vec<u8>) {
         let reason = feedback.block_reason.and_then(text).unwrap_or_default();
-        let reason = blocked_reason(&reason).to_owned();
+        let reason = Some(reason.into_owned());
         self.content = true;
-        self.facts.finish_reason = Some(finish_reason(&reason, false).to_owned());
-        self.choices.push(Choice { index: 0, calls: 0, reason: Some(reason), block: None });
+        self.facts.finish_reason = Some(BLOCKED.to_owned());
+        self.choices.push(Choice { index: 0, calls: 0, reason, blocked: true, block: None });
         write_start(out, &self.head, 0);
         out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
         message::write_refusal(out, feedback);
@@ -206,6 +207,11 @@ impl Stream {
 }
 
 impl Choice {
+    /// OpenAI's finish reason for one of Gemini's.
+    fn finish(&self, reason: &str) -> &'static str {
+        if self.blocked { BLOCKED } else { finish_reason(reason, self.calls > 0) }
+    }
+
     /// Appends the members of a delta, the role before all others. With strict compliance what is
     /// neither text nor a call leaves an empty delta, which still tells the client that the model
     /// is at work.

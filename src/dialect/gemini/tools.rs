@@ -3,7 +3,7 @@
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
 use super::{missing, schema, under, wrong_type};
 use crate::error::Error;
-use crate::json::Object;
+use crate::json::{Object, write_string};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,27 +29,14 @@ struct Function<'a> {
 /// the function's parameters.
 struct BuiltIn {
     name: &'static str,
-    snake_case: &'static str,
     options: &'static [&'static str],
 }
 
 const BUILT_IN: [BuiltIn; 4] = [
-    BuiltIn {
-        name: "googleSearch",
-        snake_case: "google_search",
-        options: &["timeRangeFilter", "excludeDomains"],
-    },
-    BuiltIn {
-        name: "googleSearchRetrieval",
-        snake_case: "google_search_retrieval",
-        options: &["dynamicRetrievalConfig"],
-    },
-    BuiltIn {
-        name: "computerUse",
-        snake_case: "computer_use",
-        options: &["environment", "excludedPredefinedFunctions"],
-    },
-    BuiltIn { name: "googleMaps", snake_case: "google_maps", options: &["enableWidget"] },
+    BuiltIn { name: "googleSearch", options: &["timeRangeFilter", "excludeDomains"] },
+    BuiltIn { name: "googleSearchRetrieval", options: &["dynamicRetrievalConfig"] },
+    BuiltIn { name: "computerUse", options: &["environment", "excludedPredefinedFunctions"] },
+    BuiltIn { name: "googleMaps", options: &["enableWidget"] },
 ];
 
 /// What of the tools matters to the tool config.
@@ -130,7 +117,8 @@ impl Sorter<'_> {
                     && members.get(kind).is_some_and(|options| options.starts_with('{')) =>
             {
                 let mut own = b"{".to_vec();
-                write_key(&mut own, kind);
+                write_string(&mut own, &camel_case(kind));
+                own.push(b':');
                 own.extend_from_slice(members.get(kind).unwrap_or_default().as_bytes());
                 own.push(b'}');
                 self.add_other(&String::from_utf8_lossy(&own));
@@ -156,8 +144,8 @@ impl Sorter<'_> {
             return Err(Error::invalid("invalid_type", "function must be an object"));
         };
         let name = function.name.and_then(text).ok_or_else(|| missing("name"))?;
-        let named = |tool: &&BuiltIn| tool.name == name || tool.snake_case == name;
-        if let Some(tool) = BUILT_IN.iter().find(named) {
+        let camel_case = camel_case(&name);
+        if let Some(tool) = BUILT_IN.iter().find(|tool| tool.name == camel_case) {
             self.add_built_in(tool, function.parameters);
             return Ok(());
         }
@@ -209,14 +197,19 @@ impl Sorter<'_> {
 
 /// An option under its name, or under the same name in snake case.
 fn option<'a>(options: &'a Object<'_>, name: &str) -> Option<&'a str> {
-    let mut snake_case = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake_case.push('_');
-        }
-        snake_case.push(letter.to_ascii_lowercase());
+    options.iter().find(|(key, _)| camel_case(key) == name).map(|(_, value)| value)
+}
+
+/// A name in snake case as Google's JSON has it; others stay.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let mut out = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        out.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        out.push_str(letters.as_str());
     }
-    options.get(name).or_else(|| options.get(&snake_case))
+    out
 }
 
 fn has_properties(schema: &[u8]) -> bool {
