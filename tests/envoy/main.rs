@@ -8,6 +8,7 @@ mod support;
 mod bad_input;
 mod failure;
 mod forgery;
+mod gemini;
 mod passing;
 mod reload;
 mod routing;
