@@ -1,7 +1,6 @@
 //! What must be true of every row.
 
 use super::*;
-use crate::endpoint::Endpoint;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

@@ -75,11 +75,10 @@ fn write_conversation(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Err
     let conversation = present(request, "messages").ok_or_else(|| missing("messages"))?;
     write_key(out, "messages");
     messages::write(out, &mut system, conversation)?;
-    if system.len() > 1 {
-        write_key(out, "system");
-        out.extend_from_slice(&system);
-        out.push(b']');
-    }
+    // Also when it is empty, as Portkey sends it.
+    write_key(out, "system");
+    out.extend_from_slice(&system);
+    out.push(b']');
     Ok(())
 }
 
