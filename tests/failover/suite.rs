@@ -4,8 +4,9 @@
 use super::bench::{Bench, Provider, fallback, is_rescued};
 use super::flapping;
 use super::provider::{self, COMPLETION_TOKENS, Format, PROMPT_TOKENS};
-use super::scenario::{Case, Expected, Verdict, cases};
+use super::scenario::{Case, Expected, Verdict};
 use super::support::upstream::{Request, Step};
+use super::table::cases;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::thread;
@@ -37,15 +38,15 @@ fn anthropic_first_held_until_complete() {
 }
 
 /// One request of a case.
-struct Run<'a> {
-    case: &'a Case,
+struct Run {
+    case: &'static Case,
     streams: bool,
     expected: Expected,
     /// Virtual keys of both targets.
     keys: [String; 2],
 }
 
-impl Run<'_> {
+impl Run {
     fn name(&self) -> String {
         let kind = if self.streams { "stream" } else { "JSON" };
         format!("{} {} ({kind})", self.case.scenario, self.case.name)
@@ -106,9 +107,7 @@ impl Run<'_> {
 
 /// All scenarios at once, each at providers of its own.
 fn run(format: Format, held: bool, least_rescued: usize) {
-    let cases = cases();
-    let runs: Vec<Run<'_>> = cases
-        .iter()
+    let runs: Vec<Run> = cases()
         .filter(|case| case.formats.contains(&format))
         .flat_map(|case| case.streams.iter().map(move |streams| (case, *streams)))
         .enumerate()
@@ -150,14 +149,14 @@ fn run(format: Format, held: bool, least_rescued: usize) {
     bench.gateway.assert_healthy();
 }
 
-fn first(run: &Run<'_>, format: Format) -> Provider {
+fn first(run: &Run, format: Format) -> Provider {
     let (primary, streams) = (run.case.primary, run.streams);
     let script = move |_: &Request, number| primary(format, streams, number);
     Provider { name: run.keys[0].clone(), format, script: Box::new(script) }
 }
 
 /// The second target is good, but refuses to go on with somebody else's answer.
-fn second(run: &Run<'_>, format: Format) -> Provider {
+fn second(run: &Run, format: Format) -> Provider {
     let streams = run.streams;
     let script = move |request: &Request, _| -> Vec<Step> {
         let body = request.json();

@@ -26,7 +26,7 @@ pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &
     clusters.extend([
         inner(contract::HOP, relay::HOP, gateway, filters::of_relay(places)),
         inner(contract::CUSTOM, relay::CUSTOM, gateway, filters::of_relay(places)),
-        inner(contract::STOP, internal::STOP, gateway, Vec::new()),
+        inner(contract::STOP, internal::STOP, gateway, vec![filters::without_length()]),
         inner(contract::TIMER, internal::TIMER, gateway, Vec::new()),
     ]);
     clusters.extend(forward::clusters(gateway, places));

@@ -28,6 +28,12 @@ pub(super) fn of_relay(places: &Places) -> Vec<Value> {
     vec![strip(), plugin::filter(Role::Provider, places)]
 }
 
+/// For a cluster without the module: the length that is left in the headers is that of the body
+/// which an earlier attempt made. The client's own body would end too early, or never.
+pub(super) fn without_length() -> Value {
+    header_mutation(json!({ "request_mutations": [remove("content-length")] }))
+}
+
 /// Filters, and the one that ends each chain, as HTTP options of a cluster.
 pub(super) fn chain(mut filters: Vec<Value>) -> Value {
     filters.push(extension(

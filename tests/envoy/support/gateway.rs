@@ -12,7 +12,8 @@ pub struct Gateway {
     pub port: u16,
     pub admin: u16,
     pub dir: tempfile::TempDir,
-    child: Child,
+    /// The native tool, whose child is Envoy.
+    pub child: Child,
 }
 
 impl Gateway {
@@ -141,17 +142,6 @@ impl Gateway {
             let bad = ["vm_reload", "crash", "fail_stream"].iter().any(|part| name.contains(part));
             assert!(!bad || value == 0, "{name}: {value}\n{}", self.stderr());
         }
-    }
-
-    /// Resident memory of Envoy in bytes: of the tool's child, or of the tool if it became Envoy.
-    pub fn resident_memory(&self) -> u64 {
-        let pid = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let children = children.unwrap_or_default();
-        let child = children.split_whitespace().next().map_or(pid.to_string(), str::to_owned);
-        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Sends a signal to the tool and waits for it to end.
