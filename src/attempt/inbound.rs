@@ -232,7 +232,7 @@ impl Answer {
             return self.fail_with(status, &event);
         }
         let enough = match end_of_stream {
-            true => content && events.is_complete(),
+            true => content && events.is_complete(out),
             false => content && self.hold != Hold::Complete,
         };
         if !enough && end_of_stream {
@@ -360,9 +360,9 @@ impl Events {
         }
     }
 
-    /// Whether a stream that ends here is complete.
-    fn is_complete(&mut self) -> bool {
-        self.stream.on_end(&mut Vec::new());
+    /// Whether a stream that ends here is complete; appends what ends it.
+    fn is_complete(&mut self, out: &mut Vec<u8>) -> bool {
+        self.stream.on_end(out);
         self.stream.facts().complete
     }
 

@@ -102,7 +102,7 @@ impl Place {
 /// The headers behind the hop: all but the hop's own.
 pub fn relayed(mut headers: Headers) -> Headers {
     headers.retain(|name| {
-        name != header::CLUSTER
+        ![header::CLUSTER, header::RELAYED].contains(&name)
             && !name.starts_with("x-envoy-")
             && !name.starts_with("x-forwarded-")
     });

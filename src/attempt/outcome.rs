@@ -62,7 +62,8 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
         return Some(Refusal::ContentPolicy);
     }
     let long = is("context_length_exceeded") || is("string_above_max_length");
-    (long || says("prompt is too long")).then_some(Refusal::ContextLength)
+    let said = says("prompt is too long") || says("exceeds the maximum number of tokens allowed");
+    (long || said).then_some(Refusal::ContextLength)
 }
 
 /// The error for an answer that a relay of ours made, by Envoy's response flags.
@@ -77,15 +78,22 @@ pub fn local(flags: &str, timeout: u64) -> Error {
 /// The status that stands for an error which came as an event of a 200 stream.
 pub fn status_of(error_type: &str) -> u16 {
     match error_type {
-        "rate_limit_error" | "rate_limit_exceeded" | "requests" | "tokens" => 429,
-        "invalid_request_error" | "content_filter" => 400,
-        "authentication_error" => 401,
-        "permission_error" => 403,
-        "not_found_error" => 404,
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "requests"
+        | "tokens"
+        | "RESOURCE_EXHAUSTED" => 429,
+        "invalid_request_error" | "content_filter" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => {
+            400
+        }
+        "authentication_error" | "UNAUTHENTICATED" => 401,
+        "permission_error" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "NOT_FOUND" => 404,
         "request_too_large" => 413,
         "overloaded_error" | "server_overloaded" => 529,
-        "api_error" | "server_error" | "internal_error" => 500,
-        "timeout_error" => 504,
+        "api_error" | "server_error" | "internal_error" | "INTERNAL" => 500,
+        "UNAVAILABLE" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
         _ => 502,
     }
 }
@@ -122,6 +130,10 @@ mod tests {
             (r#"{"error":{"code":"context_length_exceeded"}}"#, Some(Refusal::ContextLength)),
             (
                 r#"{"error":{"message":"anthropic error: prompt is too long: 9 > 8"}}"#,
+                Some(Refusal::ContextLength),
+            ),
+            (
+                r#"{"error":{"message":"google error: The input token count (9) exceeds the maximum number of tokens allowed (8).","type":"INVALID_ARGUMENT","code":"400"}}"#,
                 Some(Refusal::ContextLength),
             ),
             (

@@ -5,7 +5,8 @@ use crate::plan::{Fallback, Hold, Retry};
 const SETTINGS: &str = r#"{"version":1,"role":"provider","max_body_bytes":1000,"request_timeout":1000,
     "upstreams":{
         "vk.a":{"provider":"openai","base_url":"http://a.example/v1","injects_credential":true},
-        "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"}}}"#;
+        "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"},
+        "vk.g":{"provider":"google","base_url":"http://g.example/v1beta"}}}"#;
 
 const COMPLETION: &[u8] = br#"{"id":"c","model":"m","choices":[{"finish_reason":"stop"}]}"#;
 
@@ -210,6 +211,37 @@ fn a_held_stream_is_judged_by_its_end_where_that_comes_with_its_content() {
             let news = attempt.news();
             assert_eq!(news.cluster.is_none(), complete, "{hold:?} {events:?}");
             assert_eq!(report(&news).facts.complete, complete, "{hold:?} {events:?}");
+        }
+    }
+}
+
+#[test]
+fn a_held_stream_keeps_the_end_that_its_translator_writes() {
+    let text = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\n";
+    let finish = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}]}\n\n";
+    let error =
+        "data: {\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\"}}\n\n";
+    for hold in [Hold::FirstContent, Hold::Complete] {
+        for (events, done, status) in [
+            (vec![text, finish], true, None),
+            (vec![text], false, Some("502")),
+            (vec![error], false, Some("429")),
+        ] {
+            let mut plan = plan();
+            plan.targets[0].cluster = "vk.g".to_owned();
+            plan.targets[0].hold = hold;
+            let (mut attempt, headers) = sent(&plan, None);
+            assert_eq!(headers.text(":path"), Some("/v1beta/models/m:generateContent"));
+            respond(&mut attempt, &[(":status", "200"), ("content-type", "text/event-stream")]);
+            let inbound = attempt.on_response_body(&Calm, events.concat().as_bytes(), true, 8);
+            let (headers, out) = match inbound {
+                Inbound::Replace(out) => (Headers::default(), out),
+                Inbound::Release(headers, out) => (headers, out),
+                other => panic!("{hold:?} {events:?}: {other:?}"),
+            };
+            assert_eq!(out.ends_with(b"data: [DONE]\n\n"), done, "{hold:?} {events:?}");
+            assert_eq!(headers.text(":status"), status, "{hold:?} {events:?}");
+            assert_eq!(report(&attempt.news()).facts.complete, done || status == Some("429"));
         }
     }
 }

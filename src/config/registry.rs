@@ -21,6 +21,8 @@ pub struct Registry {
     upstreams: BTreeMap<String, Upstream>,
     virtual_keys: BTreeMap<String, String>,
     custom_hosts: Vec<CustomHost>,
+    /// Slug of the saved config of requests that name nothing.
+    pub default_config: Option<String>,
     configs: BTreeMap<String, Saved>,
 }
 
@@ -85,6 +87,7 @@ impl Registry {
             upstreams,
             virtual_keys: settings.virtual_keys,
             custom_hosts: settings.custom_hosts,
+            default_config: settings.default_config,
             configs: BTreeMap::new(),
         };
         for (slug, json) in settings.configs {
@@ -92,6 +95,11 @@ impl Registry {
                 .map_err(|problems| format!("configs.{slug}: {problems:?}"))?;
             let weighted = weighted::split(&root).is_some();
             registry.configs.insert(slug, Saved { root, weighted });
+        }
+        if let Some(slug) = &registry.default_config
+            && !registry.configs.contains_key(slug)
+        {
+            return Err(format!("default_config: no config {slug}"));
         }
         Ok(registry)
     }

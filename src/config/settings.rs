@@ -27,6 +27,9 @@ pub struct Settings {
     /// Hosts that `custom_host` may name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom_hosts: Vec<CustomHost>,
+    /// Slug of the saved config of requests that name nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_config: Option<String>,
     /// Saved config objects by slug.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configs: BTreeMap<String, Box<RawValue>>,

@@ -1,9 +1,14 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+mod completion;
+mod data_uri;
 mod failure;
+mod field;
+pub mod gemini;
 pub mod openai;
 mod raw;
+mod tool_choice;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -18,6 +23,8 @@ pub enum Dialect {
     OpenAi,
     /// Anthropic's Messages API.
     Anthropic,
+    /// Google's Gemini API.
+    Gemini,
 }
 
 /// A request in a provider's format.
@@ -95,7 +102,8 @@ impl Dialect {
     /// It does not have it.
     pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
         match (self, endpoint) {
-            (Self::OpenAi, Endpoint::Messages) | (Self::Anthropic, Endpoint::Other) => {
+            (Self::OpenAi | Self::Gemini, Endpoint::Messages)
+            | (Self::Anthropic | Self::Gemini, Endpoint::Other) => {
                 let message = format!("This endpoint is not supported by {provider}");
                 Err(Error::invalid("unsupported_endpoint", message))
             }
@@ -105,7 +113,7 @@ impl Dialect {
 
     /// Whether bodies of this operation change on their way.
     pub fn translates(self, endpoint: Endpoint) -> bool {
-        self == Self::Anthropic && endpoint == Endpoint::ChatCompletions
+        self != Self::OpenAi && endpoint == Endpoint::ChatCompletions
     }
 
     /// A chat completion request in this format.
@@ -119,6 +127,7 @@ impl Dialect {
                 let body = anthropic::request::translate(body)?;
                 Ok(Outgoing { path: "/messages".into(), body })
             }
+            Self::Gemini => gemini::request::translate(body),
         }
     }
 
@@ -126,8 +135,10 @@ impl Dialect {
     /// left out.
     pub fn observe(self, body: &[u8], facts: &mut Facts) {
         openai::observe(body, facts);
-        if self == Self::Anthropic {
-            anthropic::response::observe(body, facts);
+        match self {
+            Self::OpenAi => {}
+            Self::Anthropic => anthropic::response::observe(body, facts),
+            Self::Gemini => gemini::response::observe(body, facts),
         }
     }
 
@@ -150,6 +161,7 @@ impl Dialect {
                 }
             }
             Self::Anthropic => anthropic::response::translate(body, context, facts),
+            Self::Gemini => gemini::response::translate(body, context, facts),
         }
     }
 
@@ -157,7 +169,11 @@ impl Dialect {
     /// `{"error":{"message","type","param","code"},"provider"}`. Any bytes are taken.
     pub fn error(self, status: u16, body: &[u8], context: &Context, facts: &mut Facts) -> Vec<u8> {
         // One reader serves all: Anthropic's error object is OpenAI's without `param` and `code`.
-        failure::translate(status, body, context.provider, facts)
+        let body = match self {
+            Self::Gemini => gemini::error::in_openais_shape(body),
+            Self::OpenAi | Self::Anthropic => body.into(),
+        };
+        failure::translate(status, &body, context.provider, facts)
     }
 
     /// A translator for one streamed chat completion of this format.
@@ -165,6 +181,7 @@ impl Dialect {
         match self {
             Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
+            Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
         }
     }
 }
@@ -176,6 +193,8 @@ pub enum Stream {
     OpenAi(openai::Stream),
     /// Translated event by event.
     Anthropic(anthropic::stream::Stream),
+    /// Translated event by event; the end is written at the end.
+    Gemini(gemini::stream::Stream),
 }
 
 impl Stream {
@@ -184,14 +203,17 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.on_event(event),
             Self::Anthropic(stream) => stream.on_event(event, out),
+            Self::Gemini(stream) => stream.on_event(event, out),
         }
     }
 
-    /// The upstream ended cleanly: appends an error event when it ended too early.
+    /// The upstream ended cleanly: appends an error event when it ended too early, and what is only
+    /// known to be the end now.
     pub fn on_end(&mut self, out: &mut Vec<u8>) {
         match self {
             Self::OpenAi(stream) => stream.on_end(out),
             Self::Anthropic(stream) => stream.on_end(out),
+            Self::Gemini(stream) => stream.on_end(out),
         }
     }
 
@@ -200,6 +222,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.facts,
             Self::Anthropic(stream) => stream.facts,
+            Self::Gemini(stream) => stream.facts,
         }
     }
 
@@ -208,6 +231,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => stream.content,
             Self::Anthropic(stream) => stream.content,
+            Self::Gemini(stream) => stream.content,
         }
     }
 
@@ -216,6 +240,7 @@ impl Stream {
         match self {
             Self::OpenAi(stream) => &stream.facts,
             Self::Anthropic(stream) => &stream.facts,
+            Self::Gemini(stream) => &stream.facts,
         }
     }
 }

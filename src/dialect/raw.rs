@@ -47,6 +47,26 @@ pub(super) fn write_line(out: &mut Vec<u8>, raw: &str) {
     }
 }
 
+/// Raw JSON without the white space between its tokens; Google indents what it answers.
+pub(super) fn compact(raw: &str) -> Cow<'_, str> {
+    if !raw.contains(['\n', '\r']) {
+        return Cow::Borrowed(raw);
+    }
+    let (mut out, mut quoted, mut escaped) = (String::with_capacity(raw.len()), false, false);
+    for letter in raw.chars() {
+        if quoted {
+            quoted = escaped || letter != '"';
+            escaped = !escaped && letter == '\\';
+        } else if letter.is_ascii_whitespace() {
+            continue;
+        } else {
+            quoted = letter == '"';
+        }
+        out.push(letter);
+    }
+    Cow::Owned(out)
+}
+
 /// Appends the key of an object's next member; the object's brace must be in `out` already.
 pub(super) fn write_key(out: &mut Vec<u8>, key: &str) {
     if out.last() != Some(&b'{') {
@@ -97,6 +117,19 @@ mod tests {
         }
         assert!(object::<One<'_>>("{\"a\":1}").unwrap().a.is_some());
         assert!(object::<One<'_>>("[1]").is_none());
+    }
+
+    #[test]
+    fn indentation_is_taken_out() {
+        for (raw, expected) in [
+            ("{\"a\": 1}", "{\"a\": 1}"),
+            (
+                "{\n  \"a b\" : \"c \\\" d\\\\\",\r\n\t\"e\": [1, 2]\n}",
+                "{\"a b\":\"c \\\" d\\\\\",\"e\":[1,2]}",
+            ),
+        ] {
+            assert_eq!(compact(raw), expected);
+        }
     }
 
     #[test]

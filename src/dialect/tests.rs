@@ -92,6 +92,67 @@ fn a_stream_tells_its_facts() {
 }
 
 #[test]
+fn a_gemini_answer_tells_its_facts() {
+    let body = br#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]},
+        "finishReason":"STOP"}],"modelVersion":"gemini","responseId":"r1","usageMetadata":{
+        "promptTokenCount":30,"toolUsePromptTokenCount":3,"candidatesTokenCount":5,
+        "cachedContentTokenCount":20,"thoughtsTokenCount":4,"totalTokenCount":42}}"#;
+    let words = [Some("r1"), Some("gemini"), Some("tool_calls"), None];
+    let expected = facts(words, [33, 9, 20, 0, 4], true);
+    let mut seen = Facts::default();
+    Dialect::Gemini.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    assert_eq!(seen, expected);
+    let mut seen = Facts::default();
+    Dialect::Gemini.observe(body, &mut seen);
+    assert_eq!(seen, expected);
+    let blocked = br#"{"promptFeedback":{"blockReason":"OTHER"}}"#;
+    let mut seen = Facts::default();
+    Dialect::Gemini.chat_response(blocked, &CONTEXT, &mut seen).unwrap();
+    assert_eq!(seen, facts([None, None, Some("content_filter"), None], [0; 5], true));
+    let error = br#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#;
+    let mut seen = Facts::default();
+    Dialect::Gemini.error(429, error, &CONTEXT, &mut seen);
+    assert_eq!(seen.error_type.as_deref(), Some("RESOURCE_EXHAUSTED"));
+}
+
+#[test]
+fn a_gemini_stream_tells_its_facts() {
+    let text = r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"modelVersion":"gemini",
+        "responseId":"r1","usageMetadata":{"promptTokenCount":3}}"#;
+    let end = r#"{"candidates":[{"finishReason":"MAX_TOKENS"}],
+        "usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":7}}"#;
+    let error = r#"{"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}"#;
+    let blocked = r#"{"promptFeedback":{"blockReason":"OTHER"}}"#;
+    let (id, model, cut) = (Some("r1"), Some("gemini"), Some("upstream_error"));
+    for (events, words, usage, complete) in [
+        (vec![text, end], [id, model, Some("length"), None], [3, 7, 0, 0, 0], true),
+        (vec![text], [id, model, None, cut], [3, 0, 0, 0, 0], false),
+        (vec![text, error], [id, model, None, Some("UNAVAILABLE")], [3, 0, 0, 0, 0], false),
+        (vec![blocked], [None, None, Some("content_filter"), None], [0; 5], true),
+        (vec![], [None, None, None, cut], [0; 5], false),
+    ] {
+        let expected = facts(words, usage, complete);
+        assert_eq!(stream(Dialect::Gemini, &events), expected, "{events:?}");
+    }
+}
+
+#[test]
+fn content_is_what_an_answer_is_made_of() {
+    let usage = r#"{"usageMetadata":{"promptTokenCount":3}}"#;
+    let empty = r#"{"candidates":[{"content":{"role":"model"}}]}"#;
+    let thought = r#"{"candidates":[{"content":{"parts":[{"text":"a","thought":true}]}}]}"#;
+    let call = r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}"#;
+    let finish = r#"{"candidates":[{"finishReason":"STOP"}]}"#;
+    for (event, content) in
+        [(usage, false), (empty, false), (thought, true), (call, true), (finish, true)]
+    {
+        let mut stream = Dialect::Gemini.chat_stream(CONTEXT);
+        stream.on_event(Event { name: b"", data: event.as_bytes() }, &mut Vec::new());
+        assert_eq!(stream.has_content(), content, "{event}");
+    }
+}
+
+#[test]
 fn an_openai_stream_is_complete_or_says_so() {
     let text = r#"{"model":"m","choices":[{"delta":{"content":"x"},"finish_reason":null}]}"#;
     let end = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;

@@ -43,7 +43,13 @@ pub struct Resolved {
 /// # Errors
 /// It does not exist, or something in it is wrong.
 pub fn config(registry: &Registry, options: &RequestOptions<'_>) -> Result<Config, Error> {
-    let Some(config) = options.config else { return Ok(Config::Own(Box::default())) };
+    let Some(config) = options.config else {
+        let named = options.provider.is_some() || options.virtual_key.is_some();
+        return Ok(match &registry.default_config {
+            Some(slug) if !named => Config::Saved(slug.clone()),
+            _ => Config::Own(Box::default()),
+        });
+    };
     let is_slug = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if config.bytes().all(is_slug) {
         if registry.config(config).is_some() {

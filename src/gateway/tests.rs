@@ -8,6 +8,7 @@ const SETTINGS: &str = r#"{"version":1,"role":"gateway","max_body_bytes":1000,"r
         "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"}},
     "virtual_keys":{"a":"vk.a","b":"vk.b"},
     "custom_hosts":[{"host":"c.example"}],
+    "default_config":"pc-weights",
     "configs":{"pc-split":{"strategy":{"mode":"loadbalance"},
         "targets":[{"virtual_key":"a","request_timeout":9},{"virtual_key":"b"}]},
         "pc-weights":{"strategy":{"mode":"loadbalance"},
@@ -131,6 +132,13 @@ fn envoy_splits_a_plain_saved_loadbalance_unless_a_target_cools_down() {
     assert_eq!((forward.cluster.as_str(), plan.weighted), ("provider.openai", false));
     let (_, forward, plan) = ask(&CALM, "pc-split");
     assert_eq!((forward.cluster.as_str(), plan.weighted), ("vk.a", false));
+}
+
+#[test]
+fn a_request_that_names_nothing_gets_the_default() {
+    assert_eq!(forwarded(&CALM, &[]).1.cluster, "config.pc-weights");
+    assert_eq!(forwarded(&CALM, &[("x-portkey-provider", "openai")]).1.cluster, "provider.openai");
+    assert_eq!(forwarded(&CALM, &[("x-portkey-virtual-key", "b")]).1.cluster, "vk.b");
 }
 
 #[test]

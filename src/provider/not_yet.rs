@@ -28,11 +28,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "the host holds the name of your workspace; the provider openai with the base_url \
          https://<workspace>.cloud.databricks.com/serving-endpoints reaches it",
     ),
-    (
-        "google",
-        "it has a format of its own; the provider openai with the base_url \
-         https://generativelanguage.googleapis.com/v1beta/openai reaches it",
-    ),
     ("milvus", "it is a database of yours with no public host and no chat completions"),
     ("nomic", "it has a format of its own"),
     ("oracle", "it has a format and signatures of its own"),

@@ -171,6 +171,16 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "google",
+        base_url: "https://generativelanguage.googleapis.com",
+        prefix: "/v1beta",
+        dialect: Dialect::Gemini,
+        // Portkey puts the key into the URL, which is logged.
+        auth: Auth::Header("x-goog-api-key"),
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "groq",
         base_url: "https://api.groq.com/openai/v1",
         quirks: GROQ,

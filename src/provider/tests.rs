@@ -1,7 +1,6 @@
 //! What must be true of every row.
 
 use super::*;
-use crate::endpoint::Endpoint;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -93,10 +92,13 @@ fn every_provider_of_portkey_is_accounted_for() {
             continue;
         }
         let base = BaseUrl::parse(row.base_url).unwrap();
-        let below = match row.dialect.translates(Endpoint::ChatCompletions) {
-            true => "/messages",
-            false => "/chat/completions",
+        let below = match row.dialect {
+            Dialect::Anthropic => "/messages",
+            Dialect::Gemini => "/models/{model}:generateContent",
+            Dialect::OpenAi => "/chat/completions",
         };
+        // Keys go into headers.
+        let url = url.trim_end_matches("?key={key}");
         let path = row.path(&base.path, below);
         assert_eq!(format!("https://{}{path}", base.authority()), url, "{slug}");
     }

@@ -25,6 +25,8 @@ pub struct Gateway {
     pub virtual_keys: BTreeMap<String, VirtualKey>,
     /// Saved config objects by slug.
     pub configs: BTreeMap<String, Box<RawValue>>,
+    /// Slug of the config of requests that name nothing.
+    pub default_config: Option<String>,
     /// Name servers; none: the system's.
     pub dns_resolvers: Vec<SocketAddr>,
     /// Hosts that a caller may name.

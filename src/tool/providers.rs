@@ -100,6 +100,7 @@ fn dialect(row: &Provider) -> &'static str {
     match row.dialect {
         Dialect::OpenAi => "openai",
         Dialect::Anthropic => "anthropic",
+        Dialect::Gemini => "gemini",
     }
 }
 

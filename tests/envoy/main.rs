@@ -9,6 +9,7 @@ mod bad_config;
 mod bad_input;
 mod failure;
 mod forgery;
+mod gemini;
 mod passing;
 mod providers;
 mod reload;

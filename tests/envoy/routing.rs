@@ -348,3 +348,14 @@ fn settings_are_inherited_and_each_attempt_has_its_own() {
     }
     gateway.assert_healthy();
 }
+
+#[test]
+fn requests_that_name_nothing_follow_the_default_config() {
+    let yaml = "configs: {pc-d: {virtual_key: b}}\ndefault_config: pc-d\n";
+    let bench = Bench::with(&[], yaml);
+    let ask = |headers: &[&str]| content(&bench.gateway.chat(headers, CHAT));
+    assert_eq!(ask(&[]), "b");
+    assert_eq!(ask(&["x-portkey-virtual-key: a"]), "a");
+    assert_eq!(ask(&["x-portkey-config: {\"virtual_key\":\"c\"}"]), "c");
+    bench.gateway.assert_healthy();
+}

@@ -18,7 +18,11 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut cases = Vec::new();
-    for (folder, dialect) in [("anthropic", Dialect::Anthropic), ("openai", Dialect::OpenAi)] {
+    for (folder, dialect) in [
+        ("anthropic", Dialect::Anthropic),
+        ("gemini", Dialect::Gemini),
+        ("openai", Dialect::OpenAi),
+    ] {
         for kind in ["request", "response", "stream", "error"] {
             let folder = root.join(folder).join(kind);
             let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder:?}: {e}"));
@@ -44,6 +48,7 @@ impl Case {
     pub fn run(&self, chunks: &[&[u8]]) -> Vec<u8> {
         let provider = match self.dialect {
             Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "google",
             Dialect::OpenAi => "openai",
         };
         let strict = !self.name.starts_with("loose-");

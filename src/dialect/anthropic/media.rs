@@ -2,6 +2,7 @@
 //!
 //! Each writer leaves its block open, so that the caller can add `cache_control`.
 
+use super::super::data_uri::DataUri;
 use super::super::raw::{object, text, write_member};
 use super::{missing, wrong_type};
 use crate::error::Error;
@@ -46,8 +47,8 @@ pub(super) fn write_image(out: &mut Vec<u8>, image_url: &RawValue) -> Result<(),
     };
     let url = url.ok_or_else(|| wrong_type("image_url.url", "a string"))?;
     let at = |error: Error| error.with_param("image_url.url");
-    match Data::parse(&url).map_err(at)? {
-        Some(data) => data.write(out).map(|_| ()).map_err(at),
+    match DataUri::parse(&url).map_err(at)? {
+        Some(data) => write_data(out, &data).map(|_| ()).map_err(at),
         None => {
             write_source(out, Block::Image, "url", &[("url", &url)]);
             Ok(())
@@ -61,13 +62,13 @@ pub(super) fn write_file(out: &mut Vec<u8>, file: &RawValue) -> Result<(), Error
     let block = if let Some(data) = file.file_data.and_then(text) {
         let at = |error: Error| error.with_param("file.file_data");
         let media_type = file.mime_type.and_then(text).unwrap_or(Cow::Borrowed("application/pdf"));
-        let data = Data::parse(&data).map_err(at)?.unwrap_or(Data {
+        let data = DataUri::parse(&data).map_err(at)?.unwrap_or(DataUri {
             media_type: media_type.to_ascii_lowercase(),
             // As Portkey does: bare text is text, everything else is base64.
             base64: media_type != "text/plain",
             data: &data,
         });
-        data.write(out).map_err(at)?
+        write_data(out, &data).map_err(at)?
     } else if let Some(url) = file.file_url.and_then(text) {
         write_source(out, Block::Document, "url", &[("url", &url)]);
         Block::Document
@@ -83,66 +84,39 @@ pub(super) fn write_file(out: &mut Vec<u8>, file: &RawValue) -> Result<(), Error
     Ok(())
 }
 
-/// Contents of a file.
-struct Data<'a> {
-    /// In lower case, without parameters.
-    media_type: String,
-    base64: bool,
-    data: &'a str,
-}
-
-impl<'a> Data<'a> {
-    /// Reads a data URI (RFC 2397); `None` for every other text.
-    fn parse(url: &'a str) -> Result<Option<Self>, Error> {
-        let Some((scheme, rest)) = url.split_once(':') else {
-            return Ok(None);
-        };
-        if !scheme.eq_ignore_ascii_case("data") {
-            return Ok(None);
-        }
-        let parts = rest.split_once(',').map(|(meta, data)| (meta.split(';'), data));
-        let Some((mut meta, data)) = parts else {
-            return Err(Error::invalid("invalid_value", "a data URI must hold a comma"));
-        };
-        let media_type = meta.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let base64 = meta.any(|word| word.trim().eq_ignore_ascii_case("base64"));
-        Ok(Some(Self { media_type, base64, data }))
-    }
-
-    fn write(&self, out: &mut Vec<u8>) -> Result<Block, Error> {
-        if self.media_type == "text/plain" {
-            let decoded;
-            let data = match self.base64 {
-                false => self.data,
-                true => {
-                    decoded =
-                        decode_base64(self.data).and_then(|data| String::from_utf8(data).ok());
-                    decoded.as_deref().ok_or_else(|| {
-                        Error::invalid("invalid_value", "the file is not text in UTF-8 and base64")
-                    })?
-                }
-            };
-            let members = [("media_type", "text/plain"), ("data", data)];
-            write_source(out, Block::Document, "text", &members);
-            return Ok(Block::Document);
-        }
-        let (block, media_type) = match self.media_type.as_str() {
-            // A common misnomer, which Anthropic refuses.
-            "image/jpg" => (Block::Image, "image/jpeg"),
-            "application/pdf" => (Block::Document, "application/pdf"),
-            other if other.starts_with("image/") => (Block::Image, other),
-            other => {
-                let other: String = other.chars().take(64).collect();
-                let message = format!("files of type {other:?} are not supported by anthropic");
-                return Err(Error::invalid("unsupported_content", message));
+/// Writes the block that contents of a file are; tells which it was.
+fn write_data(out: &mut Vec<u8>, file: &DataUri<'_>) -> Result<Block, Error> {
+    if file.media_type == "text/plain" {
+        let decoded;
+        let data = match file.base64 {
+            false => file.data,
+            true => {
+                decoded = decode_base64(file.data).and_then(|data| String::from_utf8(data).ok());
+                decoded.as_deref().ok_or_else(|| {
+                    Error::invalid("invalid_value", "the file is not text in UTF-8 and base64")
+                })?
             }
         };
-        if !self.base64 {
-            return Err(Error::invalid("invalid_value", "a data URI must be base64"));
-        }
-        write_source(out, block, "base64", &[("media_type", media_type), ("data", self.data)]);
-        Ok(block)
+        let members = [("media_type", "text/plain"), ("data", data)];
+        write_source(out, Block::Document, "text", &members);
+        return Ok(Block::Document);
     }
+    let (block, media_type) = match file.media_type.as_str() {
+        // A common misnomer, which Anthropic refuses.
+        "image/jpg" => (Block::Image, "image/jpeg"),
+        "application/pdf" => (Block::Document, "application/pdf"),
+        other if other.starts_with("image/") => (Block::Image, other),
+        other => {
+            let other: String = other.chars().take(64).collect();
+            let message = format!("files of type {other:?} are not supported by anthropic");
+            return Err(Error::invalid("unsupported_content", message));
+        }
+    };
+    if !file.base64 {
+        return Err(Error::invalid("invalid_value", "a data URI must be base64"));
+    }
+    write_source(out, block, "base64", &[("media_type", media_type), ("data", file.data)]);
+    Ok(block)
 }
 
 fn write_source(out: &mut Vec<u8>, block: Block, kind: &str, members: &[(&str, &str)]) {
@@ -197,21 +171,5 @@ mod tests {
         ] {
             assert_eq!(decode_base64(text).as_deref(), decoded.map(str::as_bytes), "{text}");
         }
-    }
-
-    #[test]
-    fn data_uris_are_told_from_other_urls() {
-        for (url, expected) in [
-            ("data:image/png;base64,AA", Some(("image/png", true, "AA"))),
-            ("DATA:Image/PNG;charset=x;BASE64,AA", Some(("image/png", true, "AA"))),
-            ("data:text/plain,a,b", Some(("text/plain", false, "a,b"))),
-            ("https://example.org/data:x,y", None),
-            ("picture.png", None),
-        ] {
-            let data = Data::parse(url).unwrap();
-            let data = data.as_ref().map(|it| (it.media_type.as_str(), it.base64, it.data));
-            assert_eq!(data, expected, "{url}");
-        }
-        assert!(Data::parse("data:image/png;base64").is_err());
     }
 }

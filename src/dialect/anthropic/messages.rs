@@ -1,11 +1,11 @@
 //! The conversation: OpenAI's messages as Anthropic's `messages` and `system`.
 
+use super::super::field::write_arguments;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
@@ -191,25 +191,6 @@ fn write_tool_call(out: &mut Vec<u8>, raw: &RawValue) -> Result<(), Error> {
     write_key(out, "input");
     write_arguments(out, function.arguments).map_err(|error| under(error, "function"))?;
     content::end_block(out, call.cache_control);
-    Ok(())
-}
-
-/// Appends the JSON object that a tool call's arguments are; no arguments are an empty one.
-fn write_arguments(out: &mut Vec<u8>, arguments: Option<&RawValue>) -> Result<(), Error> {
-    let Some(arguments) = arguments else {
-        out.extend_from_slice(b"{}");
-        return Ok(());
-    };
-    let decoded = text(arguments).ok_or_else(|| wrong_type("arguments", "a string"))?;
-    let json = match decoded.trim() {
-        "" => "{}",
-        json => json,
-    };
-    if !json.starts_with('{') || serde_json::from_str::<IgnoredAny>(json).is_err() {
-        let message = "the arguments of a tool call must be a JSON object";
-        return Err(Error::invalid("invalid_value", message).with_param("arguments"));
-    }
-    out.extend_from_slice(json.as_bytes());
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! How the answer is to be: `output_config` and `thinking`, from `response_format` and
 //! `reasoning_effort` or as the client wrote them.
 
+use super::super::field::present;
 use super::super::raw::{object, text, write_key};
-use super::request::present;
 use crate::json::Object;
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,5 +1,6 @@
 //! A chat completion request as a Messages request.
 
+use super::super::field::present;
 use super::super::raw::{array, object, string, write_key, write_member, write_number};
 use super::content::{self, Place};
 use super::tool_choice::Choice;
@@ -58,11 +59,6 @@ pub fn translate(body: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// A member that is there and not null: OpenAI's clients send null for what is unset.
-pub(super) fn present<'a>(request: &'a Object<'_>, key: &str) -> Option<&'a str> {
-    request.get(key).filter(|value| *value != "null")
-}
-
 fn write_model(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
     let model = present(request, "model").ok_or_else(|| missing("model"))?;
     let model = string(model).ok_or_else(|| wrong_type("model", "a string"))?;
@@ -92,7 +88,7 @@ fn write_tools(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
     let tools = present(request, "tools").filter(|raw| array(raw).is_none_or(|it| !it.is_empty()));
     if let Some(raw) = tools {
         write_key(out, "tools");
-        tools::write(out, raw, choice.allowed.as_ref())?;
+        tools::write(out, raw, choice.allowed())?;
     }
     let parallel = request.get("parallel_tool_calls") != Some("false");
     choice.write(out, tools.is_some(), parallel);

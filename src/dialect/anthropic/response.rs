@@ -1,6 +1,7 @@
 //! A Messages answer as a chat completion.
 
-use super::super::raw::{array, inside, object, text, write_comma, write_line, write_number};
+use super::super::completion::{write_array, write_head};
+use super::super::raw::{array, inside, object, text, write_line};
 use super::super::{Context, Facts, Usage, bounded, failure};
 use super::usage::{self, Counts};
 use crate::error::Error;
@@ -62,7 +63,7 @@ pub fn translate(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Ve
 
     let mut out = Vec::with_capacity(body.len() + 512);
     write_head(&mut out, message.id, message.model, context, "chat.completion");
-    out.extend_from_slice(b"\"message\":");
+    out.extend_from_slice(b"{\"index\":0,\"message\":");
     write_message(&mut out, &content, context.strict);
     out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
     write_string(&mut out, if context.strict { finish_reason } else { &stop_reason });
@@ -118,37 +119,6 @@ fn parse(body: &str) -> Option<(Message<'_>, Content<'_>)> {
     Some((message, content))
 }
 
-/// Longest id and model that chunks carry, in bytes: every chunk has them.
-const MAX_NAME: usize = 256;
-
-/// Appends a chat completion object, or a chunk of one, up to the members of its first choice.
-pub(super) fn write_head(
-    out: &mut Vec<u8>,
-    id: Option<&RawValue>,
-    model: Option<&RawValue>,
-    context: &Context,
-    object: &str,
-) {
-    out.extend_from_slice(b"{\"id\":\"");
-    match id.and_then(inside).filter(|id| !id.is_empty() && id.len() <= MAX_NAME) {
-        Some(id) => out.extend_from_slice(id.as_bytes()),
-        None => {
-            out.extend_from_slice(b"chatcmpl-");
-            write_number(out, context.created);
-        }
-    }
-    out.extend_from_slice(b"\",\"object\":");
-    write_string(out, object);
-    out.extend_from_slice(b",\"created\":");
-    write_number(out, context.created);
-    out.extend_from_slice(b",\"model\":\"");
-    let model = model.and_then(inside).filter(|model| model.len() <= MAX_NAME);
-    out.extend_from_slice(model.unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\",\"provider\":");
-    write_string(out, context.provider);
-    out.extend_from_slice(b",\"choices\":[{\"index\":0,");
-}
-
 fn write_message(out: &mut Vec<u8>, content: &Content<'_>, strict: bool) {
     // The text of an answer of tool calls alone is empty, not null, as Portkey has it.
     out.extend_from_slice(b"{\"role\":\"assistant\",\"content\":\"");
@@ -175,13 +145,4 @@ fn write_tool_call(out: &mut Vec<u8>, block: &Block<'_>) {
     out.extend_from_slice(b"\",\"arguments\":");
     write_string(out, block.input.map_or("{}", RawValue::get));
     out.extend_from_slice(b"}}");
-}
-
-fn write_array<T>(out: &mut Vec<u8>, items: &[T], write_item: impl Fn(&mut Vec<u8>, &T)) {
-    out.push(b'[');
-    for item in items {
-        write_comma(out);
-        write_item(out, item);
-    }
-    out.push(b']');
 }

@@ -6,10 +6,10 @@
 //! (LangChain) and clients that keep the last one (OpenAI's SDK) both count each token once; with
 //! OpenAI's further chunk without choices LangChain would count twice.
 
+use super::super::completion::write_head;
 use super::super::raw::{inside, object, text, write_line, write_number};
 use super::super::{Context, Facts, bounded, failure};
 use super::event::{Message, Payload, Piece};
-use super::response::write_head;
 use super::usage::{self, Counts};
 use crate::json::{Object, write_string};
 use crate::stream::sse::{self, Event};
@@ -113,7 +113,7 @@ impl Stream {
         self.head.extend_from_slice(b"data: ");
         let (id, model) = (message.id, message.model);
         write_head(&mut self.head, id, model, &self.context, "chat.completion.chunk");
-        self.head.extend_from_slice(b"\"delta\":");
+        self.head.extend_from_slice(b"{\"index\":0,\"delta\":");
         self.write_delta(out, |out| {
             out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
         });

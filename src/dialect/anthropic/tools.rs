@@ -11,17 +11,17 @@ use std::collections::HashSet;
 #[derive(Deserialize)]
 pub(super) struct Tool<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+    pub(super) kind: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) function: Option<&'a RawValue>,
+    function: Option<&'a RawValue>,
     #[serde(borrow)]
     name: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Function<'a> {
+struct Function<'a> {
     #[serde(borrow)]
-    pub(super) name: Option<&'a RawValue>,
+    name: Option<&'a RawValue>,
     #[serde(borrow)]
     description: Option<&'a RawValue>,
     #[serde(borrow)]

@@ -69,13 +69,14 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "listen",
     "admin",
     "concurrency",
     "providers",
     "virtual_keys",
     "configs",
+    "default_config",
     "dns_resolvers",
     "custom_hosts",
     "circuit_breakers",
@@ -108,6 +109,9 @@ impl Checker<'_> {
                 .map_or_else(cores, |count| usize::try_from(count).unwrap_or(1)),
             providers: fields.get("providers").map(|f| self.providers(f)).unwrap_or_default(),
             virtual_keys: self.virtual_keys(&keys),
+            default_config: fields
+                .get("default_config")
+                .and_then(|field| self.default_config(field, fields.get("configs"))),
             configs: fields.get("configs").map(|f| self.configs(f, &slugs)).unwrap_or_default(),
             dns_resolvers: fields
                 .get("dns_resolvers")
@@ -277,6 +281,19 @@ impl Checker<'_> {
             }
         }
         default
+    }
+
+    /// The slug of one of the file's configs.
+    fn default_config(&mut self, field: &Field<'_>, configs: Option<&Field<'_>>) -> Option<String> {
+        let slug = field.text(&mut self.problems)?;
+        // What is wrong with the configs themselves is noted where they are read.
+        let entries = configs.map(|field| field.entries(&mut Problems::default()));
+        let slugs: Vec<&str> = entries.iter().flatten().map(|(slug, _)| *slug).collect();
+        if !slugs.contains(&slug) {
+            let hint = suggest(slug, slugs.iter().copied());
+            self.problems.add(&field.path, format_args!("unknown config {slug:?}{hint}"));
+        }
+        Some(slug.to_owned())
     }
 
     /// Addresses of name servers; the port is 53 where none is given.

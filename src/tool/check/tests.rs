@@ -43,6 +43,10 @@ fn every_problem_has_its_path() {
         ),
         ("admin: 127.0.0.1:8787", "admin: must differ from listen"),
         (
+            "default_config: pc-a\nconfigs: {pc-b: {provider: demo}}",
+            "default_config: unknown config \"pc-a\", did you mean \"pc-b\"?",
+        ),
+        (
             "dns_resolvers: [10.0.0.53, ns.example]",
             "dns_resolvers[1]: must be an IP address, also with a port, such as 10.0.0.53:53",
         ),

@@ -81,6 +81,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         request_timeout: gateway.limits.request_timeout,
         upstreams: upstreams.collect(),
         virtual_keys: keys.collect(),
+        default_config: match role {
+            Role::Gateway => gateway.default_config.clone(),
+            Role::Provider => None,
+        },
         configs: match role {
             Role::Gateway => gateway.configs.clone(),
             // The gateway role has put what matters of them into the plan.

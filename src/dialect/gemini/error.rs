@@ -1,0 +1,53 @@
+//! Google's errors (<https://google.aip.dev/193>) in the shape that OpenAI's have.
+
+use super::super::raw::{array, object, write_key};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Status<'a> {
+    /// The HTTP status.
+    code: Option<u16>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    /// A word such as `INVALID_ARGUMENT`.
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+}
+
+/// A body with Google's error object, or an array that begins with one, as one with OpenAI's;
+/// every other as it is.
+pub(in crate::dialect) fn in_openais_shape(body: &[u8]) -> Cow<'_, [u8]> {
+    let read = || {
+        let mut text = std::str::from_utf8(body).ok()?.trim();
+        if text.starts_with('[') {
+            text = array(text)?.first()?.get();
+        }
+        let error = translate(object::<Body<'_>>(text)?.error?)?;
+        Some(["{\"error\":", &error, "}"].concat().into_bytes())
+    };
+    read().map_or(Cow::Borrowed(body), Cow::Owned)
+}
+
+/// The error object: the status is OpenAI's `type`, the code becomes a string. `None` when it is
+/// no error of Google's.
+pub(super) fn translate(error: &RawValue) -> Option<String> {
+    let status: Status<'_> = object(error.get())?;
+    let mut out = b"{\"message\":".to_vec();
+    out.extend_from_slice(status.message?.get().as_bytes());
+    write_key(&mut out, "type");
+    out.extend_from_slice(status.status.map_or("null", RawValue::get).as_bytes());
+    if let Some(code) = status.code {
+        write_key(&mut out, "code");
+        out.extend_from_slice(format!("\"{code}\"").as_bytes());
+    }
+    out.push(b'}');
+    String::from_utf8(out).ok()
+}

@@ -1,0 +1,88 @@
+//! A chat completion request as a `generateContent` request.
+
+use super::super::Outgoing;
+use super::super::raw::{array, write_key, write_member};
+use super::super::tool_choice::ToolChoice;
+use super::model::Model;
+use super::{generation, messages, missing, present, tool_config, tools};
+use crate::error::Error;
+use crate::json::Object;
+
+/// Gemini's own members that have none in OpenAI's API, each after the names that clients give it.
+const NATIVE: [(&[&str], &str); 5] = [
+    (&["safetySettings", "safety_settings"], "safetySettings"),
+    (&["cachedContent", "cached_content"], "cachedContent"),
+    (&["labels"], "labels"),
+    (&["serviceTier"], "serviceTier"),
+    (&["store"], "store"),
+];
+
+/// Translates the body of a chat completion request.
+///
+/// # Errors
+/// The body is not what OpenAI's API takes, or holds what cannot be told to Gemini.
+pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
+    let request = Object::parse(body).map_err(|error| {
+        Error::invalid("invalid_json", format!("the request body is not usable: {error}"))
+    })?;
+    let model = Model::read(&request)?;
+    let mut out = Vec::with_capacity(body.len() + 256);
+    out.push(b'{');
+    // The path decides; Portkey repeats it here.
+    write_member(&mut out, "model", model.name());
+    write_conversation(&mut out, &request, &model)?;
+    write_tools(&mut out, &request)?;
+    generation::write(&mut out, &request, &model)?;
+    for (names, key) in NATIVE {
+        if let Some(value) = names.iter().find_map(|name| present(&request, name)) {
+            write_key(&mut out, key);
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+    write_service_tier(&mut out, &request);
+    out.push(b'}');
+    Ok(Outgoing { path: model.path(request.is_true("stream")).into(), body: out })
+}
+
+fn write_conversation(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> Result<(), Error> {
+    let mut system = b"[".to_vec();
+    let conversation = present(request, "messages").ok_or_else(|| missing("messages"))?;
+    write_key(out, "contents");
+    messages::write(out, &mut system, conversation, model.wants_signatures())?;
+    if system.len() > 1 {
+        write_key(out, "systemInstruction");
+        out.extend_from_slice(b"{\"role\":\"system\",\"parts\":");
+        out.extend_from_slice(&system);
+        out.extend_from_slice(b"]}");
+    }
+    Ok(())
+}
+
+fn write_tools(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
+    let choice = present(request, "tool_choice").map(ToolChoice::parse).transpose()?;
+    let choice = choice.unwrap_or_default();
+    let given = present(request, "tools").filter(|raw| array(raw).is_none_or(|it| !it.is_empty()));
+    let tools = match given {
+        Some(raw) => tools::write(out, raw, choice.allowed.as_ref())?,
+        None => tools::Written::default(),
+    };
+    let own = present(request, "toolConfig").or(present(request, "tool_config"));
+    tool_config::write(out, own, &choice.mode, tools);
+    Ok(())
+}
+
+/// OpenAI's tiers, where Gemini has the same.
+fn write_service_tier(out: &mut Vec<u8>, request: &Object<'_>) {
+    let tier = match request.string("service_tier").as_deref() {
+        Some("default" | "standard") => "standard",
+        Some("flex") => "flex",
+        Some("priority") => "priority",
+        _ => return,
+    };
+    if present(request, "serviceTier").is_none() {
+        write_member(out, "serviceTier", tier);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! How much the model is to think: `thinkingConfig`
+//! (<https://ai.google.dev/gemini-api/docs/thinking>).
+
+use super::super::raw::{object, text, write_key, write_member, write_number};
+use super::model::{Model, Thinking};
+use super::present;
+use crate::json::Object;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Anthropic's `thinking`, which Portkey takes for every provider.
+#[derive(Deserialize)]
+struct Wish<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    budget_tokens: Option<u64>,
+}
+
+/// Raw JSON of the config; `None` when the client, or the model, has nothing to say.
+pub(super) fn config(request: &Object<'_>, model: &Model) -> Option<String> {
+    let own = ["thinkingConfig", "thinking_config"];
+    if let Some(own) = own.iter().find_map(|name| present(request, name)) {
+        return Some(own.to_owned());
+    }
+    let mut out = b"{".to_vec();
+    match present(request, "thinking").and_then(object::<Wish<'_>>) {
+        Some(wish) => write_wish(&mut out, &wish),
+        None => write_effort(&mut out, &request.string("reasoning_effort")?, model)?,
+    }
+    out.push(b'}');
+    String::from_utf8(out).ok()
+}
+
+fn write_wish(out: &mut Vec<u8>, wish: &Wish<'_>) {
+    let enabled = wish.kind.and_then(text).is_none_or(|kind| kind != "disabled");
+    let budget = if enabled { wish.budget_tokens } else { Some(0) };
+    write_key(out, "includeThoughts");
+    let shown = enabled && budget != Some(0);
+    out.extend_from_slice(if shown { b"true" } else { b"false" });
+    if let Some(budget) = budget {
+        write_key(out, "thinkingBudget");
+        write_number(out, budget);
+    }
+}
+
+/// `None` for a model that does not think.
+fn write_effort(out: &mut Vec<u8>, effort: &str, model: &Model) -> Option<()> {
+    match model.thinking() {
+        Thinking::None => return None,
+        Thinking::Budget => {
+            write_key(out, "thinkingBudget");
+            // Google's own equivalents.
+            write_number(
+                out,
+                match effort {
+                    "none" => 0,
+                    "minimal" | "low" => 1024,
+                    "medium" => 8192,
+                    "high" | "xhigh" | "max" => 24576,
+                    _ => return None,
+                },
+            );
+        }
+        Thinking::Level => {
+            let level = match effort {
+                // These models always think.
+                "none" | "minimal" if model.thinks_at_least_low() => "low",
+                "none" | "minimal" => "minimal",
+                "low" => "low",
+                "medium" => "medium",
+                "high" | "xhigh" | "max" => "high",
+                _ => return None,
+            };
+            write_member(out, "thinkingLevel", level);
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,89 @@
+//! Token counts of the Gemini API, and as OpenAI counts them.
+
+use super::super::Usage;
+use super::super::raw::{array, object, text, write_number};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A `usageMetadata` object; each chunk of a stream has the totals so far.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawUsage<'a> {
+    prompt_token_count: Option<u64>,
+    candidates_token_count: Option<u64>,
+    cached_content_token_count: Option<u64>,
+    thoughts_token_count: Option<u64>,
+    tool_use_prompt_token_count: Option<u64>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    candidates_tokens_details: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ModalityCount<'a> {
+    #[serde(borrow)]
+    modality: Option<&'a RawValue>,
+    token_count: Option<u64>,
+}
+
+/// The counts so far, in OpenAI's terms.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    usage: Option<Usage>,
+    audio_input: u64,
+    audio_output: u64,
+}
+
+impl Counts {
+    /// Takes the counts of a `usageMetadata`, which replace those before.
+    pub(super) fn update(&mut self, raw: &RawValue) {
+        let usage: RawUsage<'_> = object(raw.get()).unwrap_or_default();
+        let count = |count: Option<u64>| count.unwrap_or(0);
+        let thoughts = count(usage.thoughts_token_count);
+        // What Google's own tools fetched is input like the prompt.
+        let fetched = count(usage.tool_use_prompt_token_count);
+        self.usage = Some(Usage {
+            prompt_tokens: count(usage.prompt_token_count).saturating_add(fetched),
+            completion_tokens: count(usage.candidates_token_count).saturating_add(thoughts),
+            cached_tokens: count(usage.cached_content_token_count),
+            cache_creation_tokens: 0,
+            reasoning_tokens: thoughts,
+        });
+        self.audio_input = audio(usage.prompt_tokens_details);
+        self.audio_output = audio(usage.candidates_tokens_details);
+    }
+
+    /// `None` when Gemini did not tell.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Appends `,"usage":{...}`, if it is known.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let Some(usage) = self.usage else { return };
+        let mut member = |name: &str, count| {
+            out.extend_from_slice(name.as_bytes());
+            write_number(out, count);
+        };
+        member(",\"usage\":{\"prompt_tokens\":", usage.prompt_tokens);
+        member(",\"completion_tokens\":", usage.completion_tokens);
+        member(",\"total_tokens\":", usage.total_tokens());
+        member(",\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning_tokens);
+        member(",\"audio_tokens\":", self.audio_output);
+        member("},\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_tokens);
+        member(",\"audio_tokens\":", self.audio_input);
+        out.extend_from_slice(b"}}");
+    }
+}
+
+/// Tokens of audio among those of all modalities.
+fn audio(details: Option<&RawValue>) -> u64 {
+    let details = details.and_then(|raw| array(raw.get()));
+    let counts = details.into_iter().flatten().filter_map(|raw| {
+        let count: ModalityCount<'_> = object(raw.get())?;
+        (count.modality.and_then(text)? == "AUDIO").then_some(count.token_count?)
+    });
+    counts.fold(0, u64::saturating_add)
+}
