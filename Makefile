@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain golden providers clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey golden providers clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -72,7 +72,14 @@ test-rust: build ## Unit, golden and Envoy tests
 test-langchain: build $(VENV)/.langchain ## LangChain and the official SDKs through the gateway
 	$(VENV)/bin/python -m pytest -q tests/langchain
 
-test: lint test-rust test-langchain ## Everything that must pass
+test-portkey: build tests/portkey/node_modules/.package-lock.json ## Portkey's own gateway and this one, side by side (Node 20)
+	cd tests/portkey && npm test --silent
+
+tests/portkey/node_modules/.package-lock.json: tests/portkey/package.json tests/portkey/package-lock.json
+	cd tests/portkey && npm ci --ignore-scripts --silent
+	@touch $@
+
+test: lint test-rust test-langchain test-portkey ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
 	GOLDEN=update cargo test --test golden --test render

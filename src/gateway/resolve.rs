@@ -200,7 +200,7 @@ impl Resolver<'_> {
         let (Some(least), Some(most)) = (limits.clone().min(), limits.max()) else {
             return self.registry.request_timeout;
         };
-        let one_limit = least == most && !plan.stream;
+        let one_limit = least == most && plan.endpoint != Endpoint::ChatCompletions;
         if one_limit || plan.max_retries() == 0 {
             plan.targets.iter_mut().for_each(|target| target.hop = false);
             return most;

@@ -47,6 +47,7 @@ def test_the_snippet_of_the_documentation(gateway, anthropic_provider):
     (turn,) = body.pop("messages")
     assert (turn["role"], texts(turn["content"])) == ("user", [QUESTION])
     assert body.pop("max_tokens") > 0
+    assert body.pop("system") == []
     assert body in (
         {"model": "claude-3-opus-20240229"} | extra for extra in ({}, {"stream": False})
     )
