@@ -17,6 +17,8 @@ use crate::http::Headers;
 use crate::plan::{Plan, Target};
 use crate::report::{self, Position, Report};
 use inbound::{Answer, Progress};
+use outbound::Made;
+use serde_json::value::RawValue;
 use std::rc::Rc;
 
 /// What becomes of the request of an attempt.
@@ -64,6 +66,8 @@ pub struct Attempt {
     /// Unix time in milliseconds at which it began.
     started: u64,
     news: News,
+    /// The model that was asked for, where the answer will not tell it.
+    model: Option<Box<RawValue>>,
 }
 
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Attempt {
     pub fn new(registry: Rc<Registry>) -> Self {
         let (report, news) = (Report::default(), News::default());
         let at = Position { target: 0, tries: 1 };
-        Self { registry, state: State::Start, report, at, started: 0, news }
+        Self { registry, state: State::Start, report, at, started: 0, news, model: None }
     }
 
     /// The request headers.
@@ -156,7 +160,8 @@ impl Attempt {
             outbound::make_body(&plan, target, upstream, body, &mut headers)
         });
         match made {
-            Ok(body) => {
+            Ok(Made { body, model }) => {
+                self.model = model;
                 if let Some(body) = &body {
                     headers.remove("transfer-encoding");
                     headers.set("content-length", body.len().to_string());
@@ -199,6 +204,7 @@ impl Attempt {
             provider: upstream.provider.slug,
             strict: target.strict,
             created: now / 1000,
+            model: self.model.take(),
         };
         let outcome = outcome::of_headers(headers, now);
         if let Some(pause) = cooling(outcome, upstream) {

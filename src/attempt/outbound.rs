@@ -9,6 +9,7 @@ use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{Plan, Target};
 use crate::provider::{self, BaseUrl, Quirk, Scheme};
+use serde_json::value::RawValue;
 
 /// What Envoy or the client's network added for its own use, and the wish for an answer that we may
 /// be unable to read.
@@ -129,7 +130,16 @@ pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
     upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
 }
 
-/// The body for this provider, `None` if it is the client's; sets the path that goes with it.
+/// What [`make_body`] has made.
+#[derive(Debug)]
+pub struct Made {
+    /// The body for the provider, `None` if it is the client's.
+    pub body: Option<Vec<u8>>,
+    /// See [`crate::dialect::Outgoing::model`].
+    pub model: Option<Box<RawValue>>,
+}
+
+/// The body for this provider; sets the path that goes with it.
 ///
 /// # Errors
 /// It cannot be put in the provider's format.
@@ -139,16 +149,16 @@ pub fn make_body(
     upstream: &Upstream,
     body: &[u8],
     headers: &mut Headers,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<Made, Error> {
     let edited = edit(target, upstream, quirks(plan, upstream), body)?;
     let row = upstream.provider;
     if !row.dialect.translates(plan.endpoint) {
-        return Ok(edited);
+        return Ok(Made { body: edited, model: None });
     }
     let outgoing = row.dialect.chat_request(edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
     headers.set(":path", row.path(&place.base_path, &outgoing.path));
-    Ok(Some(outgoing.body))
+    Ok(Made { body: Some(outgoing.body), model: outgoing.model })
 }
 
 /// The quirks that matter to this request: those of the operations that generate text.

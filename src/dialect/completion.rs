@@ -10,7 +10,8 @@ const MAX_NAME: usize = 256;
 
 /// Appends a chat completion object, or a chunk of one, up to its first choice.
 ///
-/// `id` and `model` are the provider's; without an id one is made of the time.
+/// `id` and `model` are the provider's; without an id one is made of the time, without a model it is
+/// the one that was asked for.
 pub(super) fn write_head(
     out: &mut Vec<u8>,
     id: Option<&RawValue>,
@@ -25,7 +26,8 @@ pub(super) fn write_head(
     out.extend_from_slice(b",\"created\":");
     write_number(out, context.created);
     out.extend_from_slice(b",\"model\":\"");
-    let model = model.and_then(inside).filter(|model| model.len() <= MAX_NAME);
+    let model =
+        model.or(context.model.as_deref()).and_then(inside).filter(|model| model.len() <= MAX_NAME);
     out.extend_from_slice(model.unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\",\"provider\":");
     write_string(out, context.provider);

@@ -1,6 +1,7 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+pub mod cohere;
 mod completion;
 mod data_uri;
 mod failure;
@@ -14,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::stream::sse::Event;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A wire format.
@@ -25,6 +27,8 @@ pub enum Dialect {
     Anthropic,
     /// Google's Gemini API.
     Gemini,
+    /// Cohere's Chat API.
+    Cohere,
 }
 
 /// A request in a provider's format.
@@ -34,6 +38,8 @@ pub struct Outgoing {
     pub path: Cow<'static, str>,
     /// The body.
     pub body: Vec<u8>,
+    /// The model that is asked for, a JSON string, where the answer will not tell it.
+    pub model: Option<Box<RawValue>>,
 }
 
 /// What a translator must know of the request beside the body.
@@ -45,6 +51,8 @@ pub struct Context {
     pub strict: bool,
     /// Unix time in seconds, for `created`.
     pub created: u64,
+    /// [`Outgoing::model`]: stands for the model that answered where nobody tells it.
+    pub model: Option<Box<RawValue>>,
 }
 
 /// Token counts, as OpenAI counts them.
@@ -102,7 +110,7 @@ impl Dialect {
     /// It does not have it.
     pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
         match (self, endpoint) {
-            (Self::OpenAi | Self::Gemini, Endpoint::Messages)
+            (Self::OpenAi | Self::Gemini | Self::Cohere, Endpoint::Messages)
             | (Self::Anthropic | Self::Gemini, Endpoint::Other) => {
                 let message = format!("This endpoint is not supported by {provider}");
                 Err(Error::invalid("unsupported_endpoint", message))
@@ -122,12 +130,16 @@ impl Dialect {
     /// The body is not what OpenAI's API takes.
     pub fn chat_request(self, body: &[u8]) -> Result<Outgoing, Error> {
         match self {
-            Self::OpenAi => Ok(Outgoing { path: "/chat/completions".into(), body: body.to_vec() }),
+            Self::OpenAi => {
+                let path = "/chat/completions".into();
+                Ok(Outgoing { path, body: body.to_vec(), model: None })
+            }
             Self::Anthropic => {
                 let body = anthropic::request::translate(body)?;
-                Ok(Outgoing { path: "/messages".into(), body })
+                Ok(Outgoing { path: "/messages".into(), body, model: None })
             }
             Self::Gemini => gemini::request::translate(body),
+            Self::Cohere => cohere::request::translate(body),
         }
     }
 
@@ -136,7 +148,8 @@ impl Dialect {
     pub fn observe(self, body: &[u8], facts: &mut Facts) {
         openai::observe(body, facts);
         match self {
-            Self::OpenAi => {}
+            // Cohere's chat completions never pass as they are.
+            Self::OpenAi | Self::Cohere => {}
             Self::Anthropic => anthropic::response::observe(body, facts),
             Self::Gemini => gemini::response::observe(body, facts),
         }
@@ -162,6 +175,7 @@ impl Dialect {
             }
             Self::Anthropic => anthropic::response::translate(body, context, facts),
             Self::Gemini => gemini::response::translate(body, context, facts),
+            Self::Cohere => cohere::response::translate(body, context, facts),
         }
     }
 
@@ -171,6 +185,7 @@ impl Dialect {
         // One reader serves all: Anthropic's error object is OpenAI's without `param` and `code`.
         let body = match self {
             Self::Gemini => gemini::error::in_openais_shape(body),
+            Self::Cohere => cohere::error::in_openais_shape(body),
             Self::OpenAi | Self::Anthropic => body.into(),
         };
         failure::translate(status, &body, context.provider, facts)
@@ -182,6 +197,7 @@ impl Dialect {
             Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
             Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
+            Self::Cohere => Stream::Cohere(cohere::stream::Stream::new(context)),
         }
     }
 }
@@ -195,6 +211,8 @@ pub enum Stream {
     Anthropic(anthropic::stream::Stream),
     /// Translated event by event; the end is written at the end.
     Gemini(gemini::stream::Stream),
+    /// Translated event by event.
+    Cohere(cohere::stream::Stream),
 }
 
 impl Stream {
@@ -204,6 +222,7 @@ impl Stream {
             Self::OpenAi(stream) => stream.on_event(event),
             Self::Anthropic(stream) => stream.on_event(event, out),
             Self::Gemini(stream) => stream.on_event(event, out),
+            Self::Cohere(stream) => stream.on_event(event, out),
         }
     }
 
@@ -214,6 +233,7 @@ impl Stream {
             Self::OpenAi(stream) => stream.on_end(out),
             Self::Anthropic(stream) => stream.on_end(out),
             Self::Gemini(stream) => stream.on_end(out),
+            Self::Cohere(stream) => stream.on_end(out),
         }
     }
 
@@ -223,6 +243,7 @@ impl Stream {
             Self::OpenAi(stream) => stream.facts,
             Self::Anthropic(stream) => stream.facts,
             Self::Gemini(stream) => stream.facts,
+            Self::Cohere(stream) => stream.facts,
         }
     }
 
@@ -232,6 +253,7 @@ impl Stream {
             Self::OpenAi(stream) => stream.content,
             Self::Anthropic(stream) => stream.content,
             Self::Gemini(stream) => stream.content,
+            Self::Cohere(stream) => stream.content,
         }
     }
 
@@ -241,6 +263,7 @@ impl Stream {
             Self::OpenAi(stream) => &stream.facts,
             Self::Anthropic(stream) => &stream.facts,
             Self::Gemini(stream) => &stream.facts,
+            Self::Cohere(stream) => &stream.facts,
         }
     }
 }

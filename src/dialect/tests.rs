@@ -2,7 +2,7 @@
 
 use super::*;
 
-const CONTEXT: Context = Context { provider: "anthropic", strict: false, created: 1 };
+const CONTEXT: Context = Context { provider: "anthropic", strict: false, created: 1, model: None };
 
 fn stream(dialect: Dialect, events: &[&str]) -> Facts {
     let mut stream = dialect.chat_stream(CONTEXT);

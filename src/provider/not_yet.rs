@@ -17,11 +17,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "it has formats and signatures of its own; the provider openai with the base_url \
          https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",
     ),
-    (
-        "cohere",
-        "it has a format of its own; the provider openai with the base_url \
-         https://api.cohere.ai/compatibility/v1 reaches it",
-    ),
     ("cortex", "the host holds the name of your Snowflake account"),
     (
         "databricks",

@@ -117,6 +117,15 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "cohere",
+        base_url: "https://api.cohere.ai",
+        prefix: "/v2",
+        paths: &[("/models", "/v1/models")],
+        dialect: Dialect::Cohere,
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "cometapi",
         base_url: "https://api.cometapi.com/v1",
         quirks: &[],

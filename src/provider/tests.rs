@@ -95,6 +95,7 @@ fn every_provider_of_portkey_is_accounted_for() {
         let below = match row.dialect {
             Dialect::Anthropic => "/messages",
             Dialect::Gemini => "/models/{model}:generateContent",
+            Dialect::Cohere => "/chat",
             Dialect::OpenAi => "/chat/completions",
         };
         // Keys go into headers.

@@ -101,6 +101,7 @@ fn dialect(row: &Provider) -> &'static str {
         Dialect::OpenAi => "openai",
         Dialect::Anthropic => "anthropic",
         Dialect::Gemini => "gemini",
+        Dialect::Cohere => "cohere",
     }
 }
 

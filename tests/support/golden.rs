@@ -4,6 +4,7 @@
 
 use portkey_envoy::dialect::{Context, Dialect, Facts};
 use portkey_envoy::stream::sse::{Decoder, Event};
+use serde_json::value::RawValue;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (folder, dialect) in [
         ("anthropic", Dialect::Anthropic),
+        ("cohere", Dialect::Cohere),
         ("gemini", Dialect::Gemini),
         ("openai", Dialect::OpenAi),
     ] {
@@ -49,10 +51,13 @@ impl Case {
         let provider = match self.dialect {
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "google",
+            Dialect::Cohere => "cohere",
             Dialect::OpenAi => "openai",
         };
         let strict = !self.name.starts_with("loose-");
-        let context = Context { provider, strict, created: 1_735_689_600 };
+        let model = (self.dialect == Dialect::Cohere)
+            .then(|| RawValue::from_string("\"command-a-03-2025\"".to_owned()).unwrap());
+        let context = Context { provider, strict, created: 1_735_689_600, model };
         let (dialect, facts) = (self.dialect, &mut Facts::default());
         match self.kind {
             "request" => dialect.chat_request(&chunks.concat()).map(|outgoing| outgoing.body),

@@ -41,7 +41,8 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     }
     write_service_tier(&mut out, &request);
     out.push(b'}');
-    Ok(Outgoing { path: model.path(request.is_true("stream")).into(), body: out })
+    let path = model.path(request.is_true("stream")).into();
+    Ok(Outgoing { path, body: out, model: None })
 }
 
 fn write_conversation(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> Result<(), Error> {

@@ -1,0 +1,222 @@
+//! The conversation: OpenAI's messages as Cohere's.
+
+use super::super::field::write_arguments;
+use super::super::raw::{array, object, text, write_comma, write_key, write_member};
+use super::content::{self, Place};
+use super::{missing, under, wrong_type};
+use crate::error::Error;
+use crate::json::write_string;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    /// Portkey's own: the content as an earlier answer had it, with what the model thought.
+    #[serde(borrow)]
+    content_blocks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    refusal: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_call_id: Option<&'a RawValue>,
+    /// Cohere's own, as is the next.
+    #[serde(borrow)]
+    tool_plan: Option<&'a RawValue>,
+    #[serde(borrow)]
+    citations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function_call: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+/// Appends the `messages` array.
+///
+/// # Errors
+/// What is no conversation, or cannot be told to Cohere; `param` is the path of the field.
+pub(super) fn write(out: &mut Vec<u8>, messages: &str) -> Result<(), Error> {
+    let messages = array(messages).ok_or_else(|| wrong_type("messages", "an array"))?;
+    out.push(b'[');
+    let start = out.len();
+    for (at, raw) in messages.into_iter().enumerate() {
+        write_message(out, raw).map_err(|error| under(error, &format!("messages[{at}]")))?;
+    }
+    if out.len() == start {
+        let message = "there must be a message with content";
+        return Err(Error::invalid("invalid_value", message).with_param("messages"));
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_message(out: &mut Vec<u8>, raw: &RawValue) -> Result<(), Error> {
+    let Some(message) = object::<Message<'_>>(raw.get()) else {
+        let message = "a message must be an object without duplicate members";
+        return Err(Error::invalid("invalid_type", message));
+    };
+    let role = message.role.and_then(text).ok_or_else(|| missing("role"))?;
+    match role.as_ref() {
+        "system" | "developer" => write_plain(out, "system", &message, Place::System),
+        "user" => write_plain(out, "user", &message, Place::User),
+        "assistant" => write_assistant(out, &message),
+        "tool" => write_result(out, &message),
+        "function" => {
+            let message = "messages of the role function are not supported by cohere; \
+                           use tool_calls and the role tool";
+            Err(Error::invalid("unsupported_content", message).with_param("role"))
+        }
+        _ => {
+            let message = "the role must be system, developer, user, assistant or tool";
+            Err(Error::invalid("invalid_value", message).with_param("role"))
+        }
+    }
+}
+
+/// A message of a role and a content.
+fn write_plain(
+    out: &mut Vec<u8>,
+    role: &str,
+    message: &Message<'_>,
+    place: Place,
+) -> Result<(), Error> {
+    let content = message.content.ok_or_else(|| missing("content"))?;
+    open(out, role);
+    write_key(out, "content");
+    content::write(out, content.get(), place).map_err(in_content)?;
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_assistant(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error> {
+    if message.function_call.is_some() {
+        let message = "function_call is not supported by cohere; use tool_calls";
+        return Err(Error::invalid("unsupported_content", message).with_param("function_call"));
+    }
+    let calls = match message.tool_calls {
+        Some(raw) => array(raw.get()).ok_or_else(|| wrong_type("tool_calls", "an array"))?,
+        None => Vec::new(),
+    };
+    let before = out.len();
+    open(out, "assistant");
+    let start = out.len();
+    write_said(out, message)?;
+    for (key, own) in [("tool_plan", message.tool_plan), ("citations", message.citations)] {
+        if let Some(own) = own {
+            write_key(out, key);
+            out.extend_from_slice(own.get().as_bytes());
+        }
+    }
+    if !calls.is_empty() {
+        write_key(out, "tool_calls");
+        out.push(b'[');
+        for (at, call) in calls.into_iter().enumerate() {
+            write_tool_call(out, call)
+                .map_err(|error| under(error, &format!("tool_calls[{at}]")))?;
+        }
+        out.push(b']');
+    }
+    match out.len() == start {
+        // Cohere refuses a message without content, and there is nothing to lose.
+        true => out.truncate(before),
+        false => out.push(b'}'),
+    }
+    Ok(())
+}
+
+/// The content of the assistant's message, if it has any.
+fn write_said(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error> {
+    let is_empty =
+        |raw: &RawValue| raw.get() == "\"\"" || array(raw.get()).is_some_and(|it| it.is_empty());
+    let blocks = message.content_blocks.filter(|raw| !is_empty(raw));
+    let content = message.content.filter(|raw| !is_empty(raw));
+    let refusal = message.refusal.filter(|raw| text(raw).is_some());
+    let before = out.len();
+    write_key(out, "content");
+    if let Some(blocks) = blocks {
+        return content::write(out, blocks.get(), Place::Blocks)
+            .map_err(|error| under(error, "content_blocks"));
+    }
+    if let Some(content) = content {
+        return content::write(out, content.get(), Place::Assistant).map_err(in_content);
+    }
+    match refusal {
+        Some(refusal) => out.extend_from_slice(refusal.get().as_bytes()),
+        None => out.truncate(before),
+    }
+    Ok(())
+}
+
+fn write_tool_call(out: &mut Vec<u8>, raw: &RawValue) -> Result<(), Error> {
+    let Some(call) = object::<ToolCall<'_>>(raw.get()) else {
+        return Err(Error::invalid("invalid_type", "a tool call must be an object"));
+    };
+    if call.kind.is_some_and(|kind| text(kind).as_deref() != Some("function")) {
+        let message = "only tool calls of type function are supported by cohere";
+        return Err(Error::invalid("unsupported_content", message).with_param("type"));
+    }
+    let id = call.id.and_then(text).ok_or_else(|| missing("id"))?;
+    let function = call.function.ok_or_else(|| missing("function"))?;
+    let Some(function) = object::<Function<'_>>(function.get()) else {
+        return Err(wrong_type("function", "an object"));
+    };
+    let name = function.name.and_then(text).ok_or_else(|| missing("function.name"))?;
+    let mut arguments = Vec::new();
+    write_arguments(&mut arguments, function.arguments)
+        .map_err(|error| under(error, "function"))?;
+    write_comma(out);
+    out.push(b'{');
+    write_member(out, "id", &id);
+    out.extend_from_slice(b",\"type\":\"function\",\"function\":{");
+    write_member(out, "name", &name);
+    write_key(out, "arguments");
+    write_string(out, &String::from_utf8_lossy(&arguments));
+    out.extend_from_slice(b"}}");
+    Ok(())
+}
+
+fn write_result(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error> {
+    let id = message.tool_call_id.and_then(text).ok_or_else(|| missing("tool_call_id"))?;
+    open(out, "tool");
+    write_member(out, "tool_call_id", &id);
+    write_key(out, "content");
+    match message.content {
+        Some(content) => {
+            content::write(out, content.get(), Place::ToolResult).map_err(in_content)?
+        }
+        // Cohere requires it, where a result may be nothing.
+        None => out.extend_from_slice(b"\"\""),
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn open(out: &mut Vec<u8>, role: &str) {
+    write_comma(out);
+    out.push(b'{');
+    write_member(out, "role", role);
+}
+
+fn in_content(error: Error) -> Error {
+    under(error, "content")
+}

@@ -1,0 +1,251 @@
+//! A streamed answer of Cohere's Chat API as chat completion chunks
+//! (<https://docs.cohere.com/docs/streaming>).
+//!
+//! Usage is on the chunk with the finish reason and on no other, as for the other formats.
+
+use super::super::completion::write_head;
+use super::super::raw::{inside, object, text, write_key, write_line, write_number};
+use super::super::{Context, Facts, bounded, failure};
+use super::answer::{Delta, Message, Payload, Piece, ToolCall, read};
+use super::{COMPLETE, error, logprobs, usage};
+use crate::json::write_string;
+use crate::stream::sse::{self, Event};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Where a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No message yet.
+    Waiting,
+    /// The role is sent, pieces follow.
+    Open,
+    /// `[DONE]` or an error event is sent: nothing may follow.
+    Closed,
+}
+
+/// State of one streamed answer.
+#[derive(Debug)]
+pub struct Stream {
+    pub(in crate::dialect) facts: Facts,
+    context: Context,
+    state: State,
+    /// What each chunk begins with, up to the value of `delta`.
+    head: Vec<u8>,
+    /// OpenAI's index of each tool call, by Cohere's.
+    calls: BTreeMap<u64, u64>,
+    /// Number of tool calls.
+    count: u64,
+    /// No piece of the last tool call's arguments has come. If none does, the client would
+    /// assemble arguments that are no JSON.
+    bare: bool,
+    /// Anything of an answer has come.
+    pub(in crate::dialect) content: bool,
+}
+
+impl Stream {
+    /// A translator at the start of a stream.
+    pub fn new(context: Context) -> Self {
+        Self {
+            facts: Facts::default(),
+            context,
+            state: State::Waiting,
+            head: Vec::new(),
+            calls: BTreeMap::new(),
+            count: 0,
+            bare: false,
+            content: false,
+        }
+    }
+
+    pub(in crate::dialect) fn on_event(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+        if self.state == State::Closed {
+            return;
+        }
+        let data = std::str::from_utf8(event.data).ok().map(str::trim_start);
+        // What is not JSON does not end the stream: the pieces around it are still good.
+        let Some(payload) = data.and_then(object::<Payload<'_>>) else { return };
+        let Some(kind) = payload.kind.and_then(text) else {
+            // An error has the form of a body.
+            if payload.message.and_then(text).is_some() {
+                self.fail(payload.message, out);
+            }
+            return;
+        };
+        let delta: Delta<'_> = read(payload.delta);
+        let message: Message<'_> = read(delta.message);
+        match kind.as_ref() {
+            "message-start" => self.open(payload.id, out),
+            "content-start" | "content-delta" => self.on_content(&payload, &message, out),
+            "tool-plan-delta" => self.on_plan(&message, out),
+            "tool-call-start" => self.on_call(payload.index, &message, out),
+            "tool-call-delta" => self.on_arguments(payload.index, &message, out),
+            "tool-call-end" => self.end_call(out),
+            "citation-start" => self.on_citation(&message, out),
+            "message-end" => self.on_message_end(payload.id, &delta, out),
+            // Ends of contents and citations, and events that are not known yet.
+            _ => {}
+        }
+    }
+
+    pub(in crate::dialect) fn on_end(&mut self, out: &mut Vec<u8>) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            failure::write_truncated(out, self.context.provider, &mut self.facts);
+        }
+    }
+
+    fn fail(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) {
+        self.state = State::Closed;
+        failure::write_event(out, message, self.context.provider, &mut self.facts);
+    }
+
+    /// Sends the role, once. A stream that lacks its first event is opened by its second.
+    fn open(&mut self, id: Option<&RawValue>, out: &mut Vec<u8>) {
+        if self.state != State::Waiting {
+            return;
+        }
+        self.state = State::Open;
+        self.facts.id = id.and_then(text).map(bounded);
+        self.head.extend_from_slice(b"data: ");
+        write_head(&mut self.head, id, None, &self.context, "chat.completion.chunk");
+        self.head.extend_from_slice(b"{\"index\":0,\"delta\":{");
+        self.write_delta(out, None, |out| {
+            out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
+        });
+    }
+
+    /// With strict compliance what is not text leaves an empty delta, which still tells the client
+    /// that the model is at work.
+    fn on_content(&mut self, payload: &Payload<'_>, message: &Message<'_>, out: &mut Vec<u8>) {
+        self.open(None, out);
+        let piece: Piece<'_> = read(message.content);
+        let [text, thinking] = [piece.text, piece.thinking].map(|raw| raw.and_then(inside));
+        self.content |= [text, thinking].into_iter().flatten().any(|it| !it.is_empty());
+        self.write_delta(out, payload.logprobs, |out| {
+            if let Some(text) = text {
+                write_quoted(out, "content", text);
+            }
+            let said = thinking.map(|it| ("thinking", it)).or(text.map(|it| ("text", it)));
+            let Some((key, said)) = said.filter(|_| !self.context.strict) else { return };
+            write_key(out, "content_blocks");
+            out.extend_from_slice(b"[{\"index\":");
+            write_number(out, payload.index.unwrap_or_default());
+            out.extend_from_slice(b",\"delta\":{");
+            write_quoted(out, key, said);
+            out.extend_from_slice(b"}}]");
+        });
+    }
+
+    /// What the model thinks of tools before it calls them.
+    fn on_plan(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
+        self.open(None, out);
+        self.content = true;
+        let plan = message.tool_plan.and_then(inside).filter(|_| !self.context.strict);
+        self.write_delta(out, None, |out| {
+            if let Some(plan) = plan {
+                write_quoted(out, "tool_plan", plan);
+            }
+        });
+    }
+
+    fn on_call(&mut self, index: Option<u64>, message: &Message<'_>, out: &mut Vec<u8>) {
+        self.open(None, out);
+        self.end_call(out);
+        self.content = true;
+        let call: ToolCall<'_> = read(message.tool_calls);
+        let (number, arguments) = (self.count, call.arguments());
+        self.calls.insert(index.unwrap_or(number), number);
+        self.count += 1;
+        self.bare = arguments.is_empty();
+        self.write_delta(out, None, |out| {
+            out.extend_from_slice(b"\"tool_calls\":[");
+            call.write(out, Some(number), arguments);
+            out.push(b']');
+        });
+    }
+
+    fn on_arguments(&mut self, index: Option<u64>, message: &Message<'_>, out: &mut Vec<u8>) {
+        // A piece of a call that never began can be given to nobody.
+        let Some(last) = self.count.checked_sub(1) else { return };
+        let call: ToolCall<'_> = read(message.tool_calls);
+        let arguments = call.arguments();
+        if !arguments.is_empty() {
+            self.bare = false;
+        }
+        let number = index.and_then(|index| self.calls.get(&index)).copied();
+        self.write_arguments(number.unwrap_or(last), arguments, out);
+    }
+
+    fn end_call(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.bare) {
+            self.write_arguments(self.count.saturating_sub(1), "{}", out);
+        }
+    }
+
+    fn on_citation(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
+        self.open(None, out);
+        let citation = message.citations.filter(|_| !self.context.strict);
+        self.write_delta(out, None, |out| {
+            if let Some(citation) = citation {
+                out.extend_from_slice(b"\"citations\":[");
+                write_line(out, citation.get());
+                out.push(b']');
+            }
+        });
+    }
+
+    fn on_message_end(&mut self, id: Option<&RawValue>, delta: &Delta<'_>, out: &mut Vec<u8>) {
+        self.facts.usage = delta.usage.and_then(usage::parse);
+        if let Some(message) = error::of_delta(delta) {
+            return self.fail(Some(message), out);
+        }
+        self.open(id, out);
+        self.end_call(out);
+        self.state = State::Closed;
+        self.content = true;
+        let reason = delta.finish_reason.and_then(text).unwrap_or(Cow::Borrowed(COMPLETE));
+        let finish_reason = super::finish_reason(&reason);
+        self.facts.finish_reason = Some(finish_reason.to_owned());
+        self.facts.complete = true;
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
+        write_string(out, if self.context.strict { finish_reason } else { &reason });
+        out.extend_from_slice(b"}]");
+        usage::write(out, self.facts.usage.as_ref());
+        out.extend_from_slice(b"}\n\n");
+        sse::write_done(out);
+    }
+
+    fn write_arguments(&self, number: u64, arguments: &str, out: &mut Vec<u8>) {
+        self.write_delta(out, None, |out| {
+            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+            write_number(out, number);
+            out.extend_from_slice(b",\"function\":{");
+            write_quoted(out, "arguments", arguments);
+            out.extend_from_slice(b"}}]");
+        });
+    }
+
+    fn write_delta(
+        &self,
+        out: &mut Vec<u8>,
+        item: Option<&RawValue>,
+        write_members: impl FnOnce(&mut Vec<u8>),
+    ) {
+        out.extend_from_slice(&self.head);
+        write_members(out);
+        out.extend_from_slice(b"},\"logprobs\":");
+        logprobs::write(out, item.as_slice());
+        out.extend_from_slice(b",\"finish_reason\":null}]}\n\n");
+    }
+}
+
+/// Appends a member that is a string; `text` is what is between its quotes.
+fn write_quoted(out: &mut Vec<u8>, key: &str, text: &str) {
+    write_key(out, key);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
