@@ -137,6 +137,64 @@ fn a_gemini_stream_tells_its_facts() {
 }
 
 #[test]
+fn a_cohere_answer_tells_its_facts() {
+    let body = br#"{"id":"r1","message":{"content":[],"tool_calls":[]},"finish_reason":"TOOL_CALL",
+        "usage":{"billed_units":{"input_tokens":3,"output_tokens":5},
+        "tokens":{"input_tokens":30,"output_tokens":9},"cached_tokens":20}}"#;
+    let mut seen = Facts::default();
+    Dialect::Cohere.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    // The model is not Cohere's to tell.
+    let words = [Some("r1"), None, Some("tool_calls"), None];
+    assert_eq!(seen, facts(words, [30, 9, 20, 0, 0], true));
+    for body in ["{\"message\":\"m\"}", "{\"message\":{}}", "{\"message\":{\"content\":\"x\"}}"] {
+        let mut seen = Facts::default();
+        Dialect::Cohere.chat_response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
+        assert_eq!(seen.error_type.as_deref(), Some("invalid_response"), "{body}");
+    }
+}
+
+#[test]
+fn a_cohere_stream_tells_its_facts() {
+    let start = r#"{"type":"message-start","id":"r1","delta":{"message":{"role":"assistant"}}}"#;
+    let text = r#"{"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"a"}}}}"#;
+    let end = r#"{"type":"message-end","delta":{"finish_reason":"MAX_TOKENS",
+        "usage":{"billed_units":{"input_tokens":3,"output_tokens":7}}}}"#;
+    let fallen = r#"{"type":"message-end","delta":{"error":"m","finish_reason":"ERROR"}}"#;
+    let (id, cut) = (Some("r1"), Some("upstream_error"));
+    for (events, words, usage, complete) in [
+        (vec![start, text, end], [id, None, Some("length"), None], [3, 7, 0, 0, 0], true),
+        (vec![start, text], [id, None, None, cut], [0; 5], false),
+        (vec![start, fallen, end], [id, None, None, cut], [0; 5], false),
+        (vec![r#"{"message":"m"}"#, end], [None, None, None, cut], [0; 5], false),
+        (vec![], [None, None, None, cut], [0; 5], false),
+    ] {
+        let expected = facts(words, usage, complete);
+        assert_eq!(stream(Dialect::Cohere, &events), expected, "{events:?}");
+    }
+}
+
+#[test]
+fn content_of_cohere_is_more_than_its_begin() {
+    let event = |kind: &str, message: &str| {
+        format!("{{\"type\":\"{kind}\",\"index\":0,\"delta\":{{\"message\":{message}}}}}")
+    };
+    for (kind, message, content) in [
+        ("message-start", "{}", false),
+        ("content-start", "{\"content\":{\"type\":\"text\",\"text\":\"\"}}", false),
+        ("content-delta", "{\"content\":{\"text\":\"a\"}}", true),
+        ("content-delta", "{\"content\":{\"thinking\":\"a\"}}", true),
+        ("tool-plan-delta", "{\"tool_plan\":\"a\"}", true),
+        ("tool-call-start", "{\"tool_calls\":{\"id\":\"c\"}}", true),
+        ("message-end", "{}", true),
+    ] {
+        let mut stream = Dialect::Cohere.chat_stream(CONTEXT);
+        let data = event(kind, message);
+        stream.on_event(Event { name: b"", data: data.as_bytes() }, &mut Vec::new());
+        assert_eq!(stream.has_content(), content, "{data}");
+    }
+}
+
+#[test]
 fn content_is_what_an_answer_is_made_of() {
     let usage = r#"{"usageMetadata":{"promptTokenCount":3}}"#;
     let empty = r#"{"candidates":[{"content":{"role":"model"}}]}"#;

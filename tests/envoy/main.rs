@@ -7,6 +7,7 @@ mod support;
 
 mod bad_config;
 mod bad_input;
+mod cohere;
 mod failure;
 mod forgery;
 mod gemini;
