@@ -6,6 +6,7 @@ const SETTINGS: &str = r#"{"version":1,"role":"provider","max_body_bytes":1000,"
     "upstreams":{
         "vk.a":{"provider":"openai","base_url":"http://a.example/v1","injects_credential":true},
         "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"},
+        "vk.c":{"provider":"cohere","base_url":"http://c.example"},
         "vk.g":{"provider":"google","base_url":"http://g.example/v1beta"}}}"#;
 
 const COMPLETION: &[u8] = br#"{"id":"c","model":"m","choices":[{"finish_reason":"stop"}]}"#;
@@ -243,6 +244,28 @@ fn a_held_stream_keeps_the_end_that_its_translator_writes() {
             assert_eq!(headers.text(":status"), status, "{hold:?} {events:?}");
             assert_eq!(report(&attempt.news()).facts.complete, done || status == Some("429"));
         }
+    }
+}
+
+#[test]
+fn an_answer_that_tells_no_model_has_the_one_that_was_asked_for() {
+    let whole = r#"{"message":{"content":[]},"finish_reason":"COMPLETE"}"#;
+    let event = "data: {\"type\":\"message-start\"}\n\n";
+    for (media, body, end) in
+        [("application/json", whole, true), ("text/event-stream", event, false)]
+    {
+        let mut plan = plan();
+        plan.targets[0].cluster = "vk.c".to_owned();
+        let (mut attempt, headers) = sent(&plan, None);
+        assert_eq!(headers.text(":path"), Some("/v2/chat"));
+        respond(&mut attempt, &[(":status", "200"), ("content-type", media)]);
+        let inbound = attempt.on_response_body(&Calm, body.as_bytes(), end, 8);
+        let (Inbound::Replace(out) | Inbound::Release(_, out)) = inbound else {
+            panic!("{inbound:?}")
+        };
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("\"model\":\"m\""), "{out}");
+        assert_eq!(attempt.report.facts.model, None);
     }
 }
 

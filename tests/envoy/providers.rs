@@ -33,6 +33,9 @@ fn body() -> Value {
 /// Gemini's answer.
 const GENERATED: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,"totalTokenCount":7},"modelVersion":"m-1","responseId":"r-1"}"#;
 
+/// Cohere's answer.
+const COHERES: &str = r#"{"id":"r-1","message":{"role":"assistant","content":[{"type":"text","text":"hello"}]},"finish_reason":"COMPLETE"}"#;
+
 /// What the vendor must get of it.
 fn expected(row: &Provider) -> Value {
     let mut body = body();
@@ -74,6 +77,7 @@ fn every_vendor_gets_what_it_wants_and_nothing_else() {
     let upstream = Upstream::start(|request, _| match request.path.rsplit(['/', ':']).next() {
         Some("messages") => json(200, MESSAGE),
         Some("generateContent") => json(200, GENERATED),
+        Some("chat") => json(200, COHERES),
         _ => json(200, COMPLETION),
     });
     let gateway = Gateway::start(&gateway_yaml(upstream.port));
@@ -136,6 +140,7 @@ fn operations_beside_chat_have_their_own_paths_and_bodies() {
         ("together-ai", "embeddings?a=/v1", "/together-ai/v1/embeddings?a=/v1", body),
         ("meshy", "text-to-3d/t1", "/meshy/openapi/v2/text-to-3d/t1", body),
         ("meshy", "rigging", "/meshy/openapi/v1/rigging", body),
+        ("cohere", "rerank", "/cohere/v2/rerank", body),
         (
             "mistral-ai",
             "completions",

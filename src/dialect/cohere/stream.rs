@@ -25,6 +25,16 @@ enum State {
     Closed,
 }
 
+/// A tool call so far.
+#[derive(Debug)]
+struct Call {
+    /// OpenAI's index.
+    number: u64,
+    /// No piece of its arguments has come. If none does, the client would assemble arguments that
+    /// are no JSON.
+    bare: bool,
+}
+
 /// State of one streamed answer.
 #[derive(Debug)]
 pub struct Stream {
@@ -33,13 +43,12 @@ pub struct Stream {
     state: State,
     /// What each chunk begins with, up to the value of `delta`.
     head: Vec<u8>,
-    /// OpenAI's index of each tool call, by Cohere's.
-    calls: BTreeMap<u64, u64>,
+    /// The tool calls, by Cohere's index.
+    calls: BTreeMap<u64, Call>,
     /// Number of tool calls.
     count: u64,
-    /// No piece of the last tool call's arguments has come. If none does, the client would
-    /// assemble arguments that are no JSON.
-    bare: bool,
+    /// Cohere's index of the last one.
+    last: u64,
     /// Anything of an answer has come.
     pub(in crate::dialect) content: bool,
 }
@@ -54,7 +63,7 @@ impl Stream {
             head: Vec::new(),
             calls: BTreeMap::new(),
             count: 0,
-            bare: false,
+            last: 0,
             content: false,
         }
     }
@@ -81,7 +90,7 @@ impl Stream {
             "tool-plan-delta" => self.on_plan(&message, out),
             "tool-call-start" => self.on_call(payload.index, &message, out),
             "tool-call-delta" => self.on_arguments(payload.index, &message, out),
-            "tool-call-end" => self.end_call(out),
+            "tool-call-end" => self.end_call(payload.index.unwrap_or(self.last), out),
             "citation-start" => self.on_citation(&message, out),
             "message-end" => self.on_message_end(payload.id, &delta, out),
             // Ends of contents and citations, and events that are not known yet.
@@ -152,13 +161,13 @@ impl Stream {
 
     fn on_call(&mut self, index: Option<u64>, message: &Message<'_>, out: &mut Vec<u8>) {
         self.open(None, out);
-        self.end_call(out);
         self.content = true;
         let call: ToolCall<'_> = read(message.tool_calls);
         let (number, arguments) = (self.count, call.arguments());
-        self.calls.insert(index.unwrap_or(number), number);
         self.count += 1;
-        self.bare = arguments.is_empty();
+        self.last = index.unwrap_or(number);
+        self.end_call(self.last, out);
+        self.calls.insert(self.last, Call { number, bare: arguments.is_empty() });
         self.write_delta(out, None, |out| {
             out.extend_from_slice(b"\"tool_calls\":[");
             call.write(out, Some(number), arguments);
@@ -167,20 +176,19 @@ impl Stream {
     }
 
     fn on_arguments(&mut self, index: Option<u64>, message: &Message<'_>, out: &mut Vec<u8>) {
-        // A piece of a call that never began can be given to nobody.
-        let Some(last) = self.count.checked_sub(1) else { return };
-        let call: ToolCall<'_> = read(message.tool_calls);
-        let arguments = call.arguments();
-        if !arguments.is_empty() {
-            self.bare = false;
-        }
-        let number = index.and_then(|index| self.calls.get(&index)).copied();
-        self.write_arguments(number.unwrap_or(last), arguments, out);
+        let known = index.filter(|index| self.calls.contains_key(index));
+        // A piece of a call when none has begun can be given to nobody.
+        let Some(call) = self.calls.get_mut(&known.unwrap_or(self.last)) else { return };
+        let piece: ToolCall<'_> = read(message.tool_calls);
+        let arguments = piece.arguments();
+        call.bare &= arguments.is_empty();
+        let number = call.number;
+        self.write_arguments(number, arguments, out);
     }
 
-    fn end_call(&mut self, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.bare) {
-            self.write_arguments(self.count.saturating_sub(1), "{}", out);
+    fn end_call(&mut self, index: u64, out: &mut Vec<u8>) {
+        if let Some(call) = self.calls.remove(&index).filter(|call| call.bare) {
+            self.write_arguments(call.number, "{}", out);
         }
     }
 
@@ -202,7 +210,9 @@ impl Stream {
             return self.fail(Some(message), out);
         }
         self.open(id, out);
-        self.end_call(out);
+        for call in std::mem::take(&mut self.calls).into_values().filter(|call| call.bare) {
+            self.write_arguments(call.number, "{}", out);
+        }
         self.state = State::Closed;
         self.content = true;
         let reason = delta.finish_reason.and_then(text).unwrap_or(Cow::Borrowed(COMPLETE));
