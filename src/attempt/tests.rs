@@ -250,7 +250,7 @@ fn a_held_stream_keeps_the_end_that_its_translator_writes() {
 #[test]
 fn an_answer_that_tells_no_model_has_the_one_that_was_asked_for() {
     let whole = r#"{"message":{"content":[]},"finish_reason":"COMPLETE"}"#;
-    let event = "data: {\"type\":\"message-start\"}\n\n";
+    let event = "data: {\"type\":\"tool-plan-delta\"}\n\n";
     for (media, body, end) in
         [("application/json", whole, true), ("text/event-stream", event, false)]
     {
