@@ -55,15 +55,20 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
         named(&error.code) || named(&error.kind)
     };
     let says = |words: &str| error.message.as_ref().is_some_and(|text| text.contains(words));
-    // Anthropic has no codes for either, only words.
+    // Anthropic has no codes for either, only words; Google and Cohere have none for the length.
     let filtered =
         ["content_filter", "content_policy_violation", "moderation_blocked"].into_iter().any(is);
     if filtered || says("blocked by content filtering policy") {
         return Some(Refusal::ContentPolicy);
     }
     let long = is("context_length_exceeded") || is("string_above_max_length");
-    let said = says("prompt is too long") || says("exceeds the maximum number of tokens allowed");
-    (long || said).then_some(Refusal::ContextLength)
+    let said = [
+        "prompt is too long",
+        "exceeds the maximum number of tokens allowed",
+        "too many tokens: size limit exceeded",
+        "too many tokens: total number of tokens",
+    ];
+    (long || said.into_iter().any(says)).then_some(Refusal::ContextLength)
 }
 
 /// The error for an answer that a relay of ours made, by Envoy's response flags.
@@ -135,6 +140,14 @@ mod tests {
             (
                 r#"{"error":{"message":"google error: The input token count (9) exceeds the maximum number of tokens allowed (8).","type":"INVALID_ARGUMENT","code":"400"}}"#,
                 Some(Refusal::ContextLength),
+            ),
+            (
+                r#"{"error":{"message":"cohere error: too many tokens: size limit exceeded by 9 tokens."}}"#,
+                Some(Refusal::ContextLength),
+            ),
+            (
+                r#"{"error":{"message":"cohere error: too many tokens: max tokens must be less than or equal to 8"}}"#,
+                None,
             ),
             (
                 r#"{"error":{"message":"anthropic error: Output blocked by content filtering policy","type":"invalid_request_error"}}"#,

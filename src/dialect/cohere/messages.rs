@@ -24,11 +24,9 @@ struct Message<'a> {
     tool_calls: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_call_id: Option<&'a RawValue>,
-    /// Cohere's own, as is the next.
+    /// Cohere's own.
     #[serde(borrow)]
     tool_plan: Option<&'a RawValue>,
-    #[serde(borrow)]
-    citations: Option<&'a RawValue>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
 }
@@ -121,11 +119,8 @@ fn write_assistant(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error
     open(out, "assistant");
     let start = out.len();
     write_said(out, message)?;
-    for (key, own) in [("tool_plan", message.tool_plan), ("citations", message.citations)] {
-        if let Some(own) = own {
-            write_key(out, key);
-            out.extend_from_slice(own.get().as_bytes());
-        }
+    if let Some(plan) = message.tool_plan.and_then(text) {
+        write_member(out, "tool_plan", &plan);
     }
     if !calls.is_empty() {
         write_key(out, "tool_calls");
@@ -146,21 +141,26 @@ fn write_assistant(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error
 
 /// The content of the assistant's message, if it has any.
 fn write_said(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error> {
-    let is_empty =
-        |raw: &RawValue| raw.get() == "\"\"" || array(raw.get()).is_some_and(|it| it.is_empty());
-    let blocks = message.content_blocks.filter(|raw| !is_empty(raw));
-    let content = message.content.filter(|raw| !is_empty(raw));
-    let refusal = message.refusal.filter(|raw| text(raw).is_some());
     let before = out.len();
     write_key(out, "content");
-    if let Some(blocks) = blocks {
-        return content::write(out, blocks.get(), Place::Blocks)
-            .map_err(|error| under(error, "content_blocks"));
+    let start = out.len();
+    let is_empty = |out: &[u8]| matches!(out.get(start..), Some(b"[]" | b"\"\""));
+    if let Some(blocks) = message.content_blocks {
+        content::write(out, blocks.get(), Place::Blocks)
+            .map_err(|error| under(error, "content_blocks"))?;
+        if !is_empty(out) {
+            return Ok(());
+        }
+        out.truncate(start);
     }
-    if let Some(content) = content {
-        return content::write(out, content.get(), Place::Assistant).map_err(in_content);
+    if let Some(content) = message.content {
+        content::write(out, content.get(), Place::Assistant).map_err(in_content)?;
+        if !is_empty(out) {
+            return Ok(());
+        }
+        out.truncate(start);
     }
-    match refusal {
+    match message.refusal.filter(|raw| text(raw).is_some()) {
         Some(refusal) => out.extend_from_slice(refusal.get().as_bytes()),
         None => out.truncate(before),
     }
