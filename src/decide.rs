@@ -72,6 +72,9 @@ pub fn next(
 /// one after it as if it had answered 429.
 pub fn first(plan: &Plan, avoid: &dyn Fn(&Target) -> bool) -> usize {
     let mut at = 0;
+    if plan.targets.len() < 2 {
+        return at;
+    }
     while let Some(target) = plan.targets.get(at).filter(|target| avoid(target)) {
         match fall_back(target, Outcome::of(429)) {
             Some(next) if next > at => at = next,

@@ -207,7 +207,7 @@ impl Attempt {
             model: self.model.take(),
         };
         let outcome = outcome::of_headers(headers, now);
-        if let Some(pause) = cooling(outcome, upstream) {
+        if let Some(pause) = cooling(outcome, upstream).filter(|_| target.custom_host.is_none()) {
             self.news.cooling = Some((target.cluster.clone(), pause));
         }
         // Whether there may be anywhere to go if the rest of the answer turns out bad.
@@ -344,6 +344,13 @@ impl Attempt {
 
     fn publish(&mut self) {
         self.news.report = Some(self.report.encode());
+    }
+
+    /// The answer is broken off after all, for what ends it cannot be written any more.
+    pub fn on_broken_off(&mut self) {
+        self.report.facts.complete = false;
+        self.report.facts.error_type = Some("upstream_reset".to_owned());
+        self.publish();
     }
 
     /// Whether the request goes on at another attempt.

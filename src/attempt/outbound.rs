@@ -51,6 +51,9 @@ pub fn rewrite_headers(
             false => headers.remove(name),
         }
     }
+    for (name, value) in &target.forwarded {
+        headers.set(name, value.as_str());
+    }
     // They may be secrets, and a custom host is the caller's choice.
     for (name, value) in upstream.headers.iter().filter(|_| target.custom_host.is_none()) {
         headers.set(name, value.as_str());
@@ -62,9 +65,6 @@ pub fn rewrite_headers(
         (&target.api_key, row.auth.header(), upstream.injects_credential)
     {
         headers.set(name, format!("{prefix}{}", key.0));
-    }
-    for (name, value) in &target.forwarded {
-        headers.set(name, value.as_str());
     }
     if let Some(scheme) = place.scheme {
         headers.set(header::SCHEME, scheme);
@@ -169,10 +169,15 @@ fn quirks(plan: &Plan, upstream: &Upstream) -> &'static [Quirk] {
     }
 }
 
+/// The upstream's own, which a host of the caller's choice does not get.
+fn default_params<'a>(target: &Target, upstream: &'a Upstream) -> Option<&'a RawValue> {
+    upstream.default_params.as_deref().filter(|_| target.custom_host.is_none())
+}
+
 fn edits(target: &Target, upstream: &Upstream) -> bool {
     target.override_params.is_some()
         || !target.drop_params.is_empty()
-        || upstream.default_params.is_some()
+        || default_params(target, upstream).is_some()
 }
 
 /// Default params fill what is absent, override params replace, then some are dropped, and what is
@@ -193,7 +198,7 @@ fn edit(
         })
     };
     let mut object = parse(body)?;
-    if let Some(params) = &upstream.default_params {
+    if let Some(params) = default_params(target, upstream) {
         for (key, value) in parse(params.get().as_bytes())?.iter() {
             if object.get(key).is_none() {
                 object.set(key, value.to_owned());

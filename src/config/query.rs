@@ -7,6 +7,7 @@ use crate::json::Object;
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::cell::Cell;
 
 /// Queries within queries, at most.
 const MAX_DEPTH: usize = 8;
@@ -18,9 +19,9 @@ const MAX_REGEX: usize = 32 << 10;
 const MAX_TEXT: usize = 16 << 10;
 /// Largest field of the body that is looked into, in bytes.
 const MAX_BRANCH: usize = 1 << 20;
-/// Tests, and among them regular expressions, of one query, at most.
-const MAX_TESTS: usize = 100;
-const MAX_REGEXES: usize = 16;
+/// Bytes that may be parsed and matched for one request; a regular expression counts many times.
+const BUDGET: usize = 16 << 20;
+const REGEX_WEIGHT: usize = 256;
 
 /// A checked query.
 #[derive(Debug)]
@@ -86,9 +87,26 @@ pub struct Subject<'a> {
     pub param: &'a dyn Fn(&str) -> Option<&'a str>,
     /// The path without its query.
     pub pathname: &'a str,
+    /// What is left of the work for this request: the caller chooses how much there is to do.
+    budget: Cell<usize>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    /// A request before any work is done on it.
+    pub fn new(
+        metadata: Option<&'a Value>,
+        param: &'a dyn Fn(&str) -> Option<&'a str>,
+        pathname: &'a str,
+    ) -> Self {
+        Self { metadata, param, pathname, budget: Cell::new(BUDGET) }
+    }
+
+    /// Takes from the budget; `None` when it is not enough.
+    fn spend(&self, work: usize) -> Option<()> {
+        self.budget.set(self.budget.get().checked_sub(work)?);
+        Some(())
+    }
+
     /// The value of a field such as `metadata.user`.
     pub fn value(&self, field: &str) -> Option<Value> {
         Field::of(field)?.value(self)
@@ -98,13 +116,7 @@ impl Subject<'_> {
 impl Query {
     /// Checks a query.
     pub fn read(json: &Value, path: &str, problems: &mut Problems) -> Option<Self> {
-        let query = read(json, path, MAX_DEPTH, problems)?;
-        let (tests, regexes) = query.size();
-        if tests > MAX_TESTS || regexes > MAX_REGEXES {
-            let reason = format!("has more than {MAX_TESTS} tests, or {MAX_REGEXES} $regex");
-            note(problems, path, reason);
-        }
-        Some(query)
+        read(json, path, MAX_DEPTH, problems)
     }
 
     /// How many tests there are, and how many of them are regular expressions.
@@ -124,7 +136,7 @@ impl Query {
         match self {
             Self::All(queries) => queries.iter().all(|query| query.holds(subject)),
             Self::Any(queries) => queries.iter().any(|query| query.holds(subject)),
-            Self::Is(field, test) => test.holds(field.value(subject).as_ref()),
+            Self::Is(field, test) => test.holds(field.value(subject).as_ref(), subject),
         }
     }
 }
@@ -235,7 +247,11 @@ impl Field {
                 }
                 Some(value.clone())
             }
-            Source::Params => leaf((subject.param)(first)?, rest),
+            Source::Params => {
+                let raw = (subject.param)(first)?;
+                subject.spend(raw.len().min(MAX_BRANCH) * self.path.len())?;
+                leaf(raw, rest)
+            }
             Source::Url => (first == "pathname").then(|| subject.pathname.into()),
         }
     }
@@ -259,7 +275,7 @@ fn leaf(raw: &str, path: &[String]) -> Option<Value> {
 }
 
 impl Test {
-    fn holds(&self, value: Option<&Value>) -> bool {
+    fn holds(&self, value: Option<&Value>, subject: &Subject<'_>) -> bool {
         match self {
             Self::Equal(wanted) => value.is_some_and(|value| equal(value, wanted)),
             Self::NotEqual(unwanted) => !value.is_some_and(|value| equal(value, unwanted)),
@@ -270,7 +286,10 @@ impl Test {
                 !value.is_some_and(|value| items.iter().any(|item| equal(item, value)))
             }
             Self::Regex(regex) => match value {
-                Some(Value::String(text)) => text.len() <= MAX_TEXT && regex.is_match(text),
+                Some(Value::String(text)) => {
+                    let work = text.len() * REGEX_WEIGHT;
+                    text.len() <= MAX_TEXT && subject.spend(work).is_some() && regex.is_match(text)
+                }
                 Some(value @ (Value::Number(_) | Value::Bool(_))) => {
                     regex.is_match(&value.to_string())
                 }
@@ -333,11 +352,7 @@ mod tests_of_queries {
         ];
         let body_field =
             |name: &str| body.iter().find(|(key, _)| *key == name).map(|(_, raw)| *raw);
-        let subject = Subject {
-            metadata: Some(&metadata),
-            param: &body_field,
-            pathname: "/v1/chat/completions",
-        };
+        let subject = Subject::new(Some(&metadata), &body_field, "/v1/chat/completions");
         query.unwrap().holds(&subject)
     }
 

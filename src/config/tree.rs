@@ -14,10 +14,13 @@ use serde_json::value::RawValue;
 
 /// Strategies within strategies, at most.
 const MAX_DEPTH: usize = 16;
-/// Targets of a whole config, at most; and conditions of one strategy.
+/// Targets of a whole config, at most.
 const MAX_TARGETS: usize = 100;
-/// Regular expressions of a whole config, at most.
-const MAX_REGEXES: usize = 32;
+/// Tests of all conditions of a config, and regular expressions among them, at most.
+const MAX_TESTS: usize = 200;
+const MAX_REGEXES: usize = 16;
+/// Fields that a sticky choice hashes, at most.
+const MAX_HASH_FIELDS: usize = 16;
 
 /// A node of the tree.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ pub trait Known {
 /// # Errors
 /// All that is wrong with it.
 pub fn read(json: &str, known: &dyn Known) -> Result<Node, Problems> {
-    let mut builder = Builder { known, targets: 0, regexes: 0, problems: Vec::new() };
+    let mut builder = Builder { known, targets: 0, tests: 0, regexes: 0, problems: Vec::new() };
     let node = builder.node(json, "config".to_owned(), &Inherited::default(), MAX_DEPTH);
     if builder.targets > MAX_TARGETS {
         note(&mut builder.problems, "config", format!("has more than {MAX_TARGETS} targets"));
@@ -159,6 +162,7 @@ pub fn error(problems: &[Problem]) -> Error {
 struct Builder<'a> {
     known: &'a dyn Known,
     targets: usize,
+    tests: usize,
     regexes: usize,
     problems: Problems,
 }
@@ -274,6 +278,10 @@ impl Builder<'_> {
             let reason = r#"hash_fields must start with "metadata.", "params.", or "headers.""#;
             note(&mut self.problems, &reader.path("hash_fields"), reason);
         }
+        if fields.len() > MAX_HASH_FIELDS {
+            let reason = format!("must not have more than {MAX_HASH_FIELDS}");
+            note(&mut self.problems, &reader.path("hash_fields"), reason);
+        }
         (enabled && !fields.is_empty()).then_some(Sticky { fields })
     }
 
@@ -295,10 +303,16 @@ impl Builder<'_> {
             let query = Query::read(query, &format!("{path}.query"), &mut self.problems);
             out.extend(query.map(|query| Condition { query, then: then.clone() }));
         }
-        self.regexes += out.iter().map(|condition| condition.query.size().1).sum::<usize>();
-        if conditions.len() > MAX_TARGETS || self.regexes > MAX_REGEXES {
-            let reason =
-                format!("there are more than {MAX_TARGETS}, or more than {MAX_REGEXES} $regex");
+        for condition in &out {
+            let (tests, regexes) = condition.query.size();
+            self.tests += tests;
+            self.regexes += regexes;
+        }
+        if self.tests > MAX_TESTS || self.regexes > MAX_REGEXES {
+            let reason = format!(
+                "the conditions of a config must not have more than {MAX_TESTS} tests, and \
+                 {MAX_REGEXES} $regex among them"
+            );
             note(&mut self.problems, &path, reason);
         }
         out

@@ -54,7 +54,7 @@ fn follow<'a>(
     };
     let chosen = match strategy {
         Strategy::Single => nodes.first(),
-        Strategy::LoadBalance(sticky) => balance(nodes, sticky.as_ref(), choice),
+        Strategy::LoadBalance(sticky) => balance(node, nodes, sticky.as_ref(), choice),
         Strategy::Conditional(conditions, default) => {
             Some(condition(nodes, conditions, default.as_deref(), choice)?)
         }
@@ -83,11 +83,13 @@ fn follow<'a>(
 }
 
 fn balance<'a>(
+    parent: &Node,
     nodes: &'a [Node],
     sticky: Option<&Sticky>,
     choice: &Choice<'_>,
 ) -> Option<&'a Node> {
-    let random = sticky.and_then(|sticky| hash(sticky, choice)).unwrap_or_else(choice.random);
+    let random =
+        sticky.and_then(|sticky| hash(parent, sticky, choice)).unwrap_or_else(choice.random);
     let avoided = |node: &&Node| match &node.kind {
         Kind::Target(target) => (choice.avoid)(target),
         Kind::Strategy(..) => false,
@@ -114,8 +116,10 @@ fn pick<'a>(nodes: impl Iterator<Item = &'a Node> + Clone, random: u64) -> Optio
 }
 
 /// A number that is the same for the same values; `None` when the request has none of them.
-fn hash(sticky: &Sticky, choice: &Choice<'_>) -> Option<u64> {
+fn hash(node: &Node, sticky: &Sticky, choice: &Choice<'_>) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
+    // Or strategies within strategies would all choose alike.
+    node.path.hash(&mut hasher);
     let mut found = false;
     for field in &sticky.fields {
         let value = match field.strip_prefix("headers.") {
@@ -163,7 +167,7 @@ mod tests {
     /// The chain of a config: each target's key, and its fallbacks as `codes>next`.
     fn follow_all(config: &str, random: u64, avoided: &[&str]) -> Vec<String> {
         let root = read(config, &Anything).unwrap();
-        let subject = Subject { metadata: None, param: &|_| None, pathname: "/v1/x" };
+        let subject = Subject::new(None, &|_| None, "/v1/x");
         let choice = Choice {
             subject,
             header: &|_| None,
@@ -197,6 +201,27 @@ mod tests {
         assert_eq!(follow_all(&outer, 0, &[]), ["a *>2 [500]>1", "b *>2", "c *>3", "d"],);
         let last = of(r#""fallback""#, &[&c, &inner]);
         assert_eq!(follow_all(&last, 0, &[]), ["c *>1", "a [500]>2", "b"]);
+    }
+
+    #[test]
+    fn sticky_choices_within_sticky_choices_are_independent() {
+        let sticky = r#""loadbalance","sticky":{"hash_fields":["metadata.u"]}"#;
+        let target = |key: &str| format!(r#"{{"virtual_key":"{key}"}}"#);
+        let pair = |one, other| of(sticky, &[&target(one), &target(other)]);
+        let root = read(&of(sticky, &[&pair("a", "b"), &pair("c", "d")]), &Anything).unwrap();
+        let mut counts = std::collections::BTreeMap::new();
+        for user in 0..400 {
+            let metadata = serde_json::json!({ "u": user });
+            let choice = Choice {
+                subject: Subject::new(Some(&metadata), &|_| None, "/v1/x"),
+                header: &|_| None,
+                random: &|| 0,
+                avoid: &|_| false,
+            };
+            let steps = chain(&root, &choice).unwrap();
+            *counts.entry(steps[0].target.virtual_key.clone().unwrap()).or_insert(0) += 1;
+        }
+        assert!(counts.len() == 4 && counts.values().all(|count| *count > 60), "{counts:?}");
     }
 
     #[test]

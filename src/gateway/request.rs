@@ -96,6 +96,7 @@ impl Gateway {
             path,
             body,
             world,
+            saved: matches!(config, resolve::Config::Saved(_)),
         };
         resolver.resolve(&config, &mut self.record)
     }
@@ -187,7 +188,20 @@ fn empty_body() -> Error {
 }
 
 fn metadata(json: &str) -> Option<serde_json::Value> {
-    serde_json::from_str(json).ok().filter(serde_json::Value::is_object)
+    let metadata: serde_json::Value = serde_json::from_str(json).ok()?;
+    (metadata.is_object() && depth(&metadata) <= MAX_METADATA_DEPTH).then_some(metadata)
+}
+
+/// Deepest nesting of metadata: Envoy's reader of the log record gives up on deeper ones, and on
+/// the whole record with it.
+const MAX_METADATA_DEPTH: usize = 16;
+
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 pub(super) fn trace_id(headers: &Headers) -> Option<String> {

@@ -3,6 +3,7 @@
 
 use super::chain::{self, Choice, Step};
 use super::{World, target_error};
+use crate::config::inherit::header_name;
 use crate::config::query::Subject;
 use crate::config::registry::{Registry, Saved};
 use crate::config::request::{PREFIX, RequestOptions};
@@ -83,6 +84,8 @@ pub struct Resolver<'a> {
     pub body: Option<&'a Object<'a>>,
     /// Chance and time.
     pub world: &'a dyn World,
+    /// Whether the config is the operator's.
+    pub saved: bool,
 }
 
 impl Resolver<'_> {
@@ -132,12 +135,18 @@ impl Resolver<'_> {
             let step = Step { path: &node.path, target, fallbacks: Vec::new() };
             targets.push(plan::Target { hop: false, ..self.target(&step)? });
         }
-        let Some(timeout) = targets.first().map(|target| target.timeout) else { return Ok(None) };
+        let Some(first) = targets.first() else { return Ok(None) };
+        let (timeout, attempts) = (first.timeout, first.retry.attempts);
         let fits = targets.iter().all(|target| {
-            // Envoy's route knows one limit, and retries every reset if it retries at all.
-            let resets = target.retry.attempts == 0 || target.retry.on_status_codes.contains(&503);
-            let plain = target.custom_host.is_none() && target.timeout == timeout;
-            resets && plain && !self.world.is_cooling(&target.cluster)
+            // Envoy's route knows one limit and one number of attempts, and if it retries at all it
+            // retries every reset and every time-out.
+            let codes = &target.retry.on_status_codes;
+            let resets = attempts == 0 || [408, 503].iter().all(|code| codes.contains(code));
+            let same = target.timeout == timeout && target.retry.attempts == attempts;
+            resets
+                && same
+                && target.custom_host.is_none()
+                && !self.world.is_cooling(&target.cluster)
         });
         Ok(fits.then_some((targets, timeout)))
     }
@@ -145,7 +154,7 @@ impl Resolver<'_> {
     fn chain<'n>(&self, root: &'n Node, record: &Record) -> Result<Vec<Step<'n>>, Error> {
         let param = |name: &str| self.body.and_then(|body| body.get(name));
         let pathname = self.path.split(['?', '#']).next().unwrap_or_default();
-        let subject = Subject { metadata: record.metadata.as_ref(), param: &param, pathname };
+        let subject = Subject::new(record.metadata.as_ref(), &param, pathname);
         let header = |name: &str| self.headers.text(name);
         let choice = Choice {
             subject,
@@ -173,6 +182,12 @@ impl Resolver<'_> {
         let custom_host = options.custom_host.or(settings.custom_host.as_deref());
         if let Some(url) = custom_host {
             self.check_host(url, step)?;
+        }
+        if self.options.custom_host.is_some() && step.target.api_key.is_some() && self.saved {
+            let message = "Invalid custom host";
+            return Err(Error::invalid("custom_host_not_allowed", message)
+                .with_hint("the saved config's key is not for a host of yours")
+                .with_param("x-portkey-custom-host"));
         }
         let asked = options.request_timeout.or(settings.request_timeout).or(upstream.timeout);
         Ok(plan::Target {
@@ -229,11 +244,18 @@ impl Resolver<'_> {
     /// The client's headers of these names, and of those that the request names.
     fn forwarded(&self, names: &[String]) -> Result<Vec<(String, String)>, Error> {
         let asked: Vec<String> = match self.options.forward_headers {
-            Some(list) => list.split(',').map(crate::config::inherit::header_name).collect(),
-            None => names.to_vec(),
+            Some(list) => list.split(',').take(MAX_FORWARDED + 1).map(header_name).collect(),
+            None => names.iter().take(MAX_FORWARDED + 1).cloned().collect(),
         };
-        let mut found = Vec::new();
+        if asked.len() > MAX_FORWARDED {
+            let message = format!("forward_headers must not name more than {MAX_FORWARDED}");
+            return Err(Error::invalid("invalid_forward_headers", message));
+        }
+        let mut found: Vec<(String, String)> = Vec::new();
         for name in asked {
+            if found.iter().any(|(seen, _)| *seen == name) {
+                continue;
+            }
             if name == "x-portkey-forward-headers" {
                 let message =
                     "forward_headers must not contain the 'x-portkey-forward-headers' header";
@@ -284,6 +306,9 @@ impl Resolver<'_> {
         record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
     }
 }
+
+/// Headers that a target may have sent on, at most.
+const MAX_FORWARDED: usize = 64;
 
 fn no_target() -> Error {
     Error::gateway("no_target", "The config leads to no target")

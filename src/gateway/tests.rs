@@ -142,6 +142,62 @@ fn a_request_that_names_nothing_gets_the_default() {
 }
 
 #[test]
+fn weighted_configs_that_retry_are_ours() {
+    // Envoy would retry every reset and time-out there, whatever the statuses.
+    let with = |retry: &str| {
+        let settings = SETTINGS.replace(
+            r#""targets":[{"provider":"openai"},{"virtual_key":"b"}]"#,
+            &format!(
+                r#""retry":{retry},"targets":[{{"provider":"openai"}},{{"virtual_key":"b"}}]"#
+            ),
+        );
+        let registry = Rc::new(Registry::parse(settings.as_bytes()).unwrap());
+        let mut gateway = Gateway::new(registry);
+        gateway.on_request_headers(&CALM, headers(&[]), false);
+        match gateway.on_request_body(&CALM, CHAT) {
+            Verdict::Forward(forward) => forward.cluster,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(with(r#"{"attempts":0}"#), "config.pc-weights");
+    assert_eq!(with(r#"{"attempts":2}"#), "provider.openai");
+    assert_eq!(with(r#"{"attempts":2,"on_status_codes":[408,503]}"#), "config.pc-weights");
+}
+
+#[test]
+fn what_callers_choose_is_bounded() {
+    let names = |count: usize| (0..count).map(|n| format!("h{n}")).collect::<Vec<_>>().join(",");
+    let provider = ("x-portkey-provider", "openai");
+    let many = names(65);
+    let (_, verdict) = ask(&CALM, &[provider, ("x-portkey-forward-headers", &many)]);
+    assert!(matches!(verdict, Verdict::Reply(reply) if reply.details.contains("forward_headers")));
+    let repeated = vec!["x-own"; 60].join(",");
+    let pairs = [provider, ("x-portkey-forward-headers", &repeated), ("x-own", "o")];
+    let plan = forwarded(&CALM, &pairs).2;
+    assert_eq!(plan.targets[0].forwarded, [("x-own".to_owned(), "o".to_owned())]);
+    for (depth, kept) in [(16, true), (17, false), (100, false)] {
+        let metadata = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let (mut gateway, ..) = forwarded(&CALM, &[provider, ("x-portkey-metadata", &metadata)]);
+        let record = gateway.record(None, "via_upstream");
+        assert_eq!(String::from_utf8_lossy(&record).contains("metadata"), kept, "{depth}");
+    }
+}
+
+#[test]
+fn an_operators_key_is_not_for_a_callers_host() {
+    let settings = SETTINGS.replace(
+        r#""configs":{"#,
+        r#""configs":{"pc-key":{"provider":"openai","api_key":"operators"},"#,
+    );
+    let registry = Rc::new(Registry::parse(settings.as_bytes()).unwrap());
+    let mut gateway = Gateway::new(registry);
+    let pairs = [("x-portkey-config", "pc-key"), ("x-portkey-custom-host", "https://c.example/v1")];
+    gateway.on_request_headers(&CALM, headers(&pairs), false);
+    let verdict = gateway.on_request_body(&CALM, CHAT);
+    assert!(matches!(verdict, Verdict::Reply(reply) if reply.status == 400));
+}
+
+#[test]
 fn custom_hosts_are_asked_of_the_list() {
     let host =
         |url| [("x-portkey-provider", "openai"), ("x-portkey-custom-host", url)].map(|pair| pair);

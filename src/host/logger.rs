@@ -18,7 +18,8 @@ pub fn install() {
     }));
 }
 
-/// Takes over Envoy's current level, so that lines that nobody wants are not even formatted.
+/// Takes over Envoy's level at the time of configuration, so that lines that nobody wants are not
+/// even formatted. Errors are always logged.
 pub fn sync_level() {
     log::set_max_level(match abi::log_level() {
         Ok(0) => LevelFilter::Trace,

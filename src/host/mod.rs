@@ -55,7 +55,6 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        logger::sync_level();
         let Some(registry) = &self.registry else {
             return Some(Box::new(Unconfigured));
         };

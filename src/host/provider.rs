@@ -131,6 +131,8 @@ impl Stream {
         match inbound {
             // Words that would have to follow, such as the error of a stream that ended too early.
             Inbound::Replace(rest) if !rest.is_empty() => {
+                self.core.on_broken_off();
+                self.publish()?;
                 abi::close_response()?;
                 Ok(Action::Pause)
             }

@@ -359,3 +359,25 @@ fn requests_that_name_nothing_follow_the_default_config() {
     assert_eq!(ask(&["x-portkey-config: {\"virtual_key\":\"c\"}"]), "c");
     bench.gateway.assert_healthy();
 }
+
+#[test]
+fn a_cooling_key_is_left_alone_by_all_workers() {
+    let upstream = Upstream::start(|request, _| match request.path.starts_with("/a/") {
+        true => answer(429, "content-type: application/json\r\nretry-after: 30\r\n", "{}"),
+        false => json(200, COMPLETION),
+    });
+    let port = upstream.port;
+    let yaml = format!(
+        "virtual_keys:\n  a: {{provider: openai, api_key: sk-a, base_url: 'http://127.0.0.1:{port}/a'}}\n  \
+         b: {{provider: openai, api_key: sk-b, base_url: 'http://127.0.0.1:{port}/b'}}\n"
+    );
+    let gateway = Gateway::with_workers(2, &yaml);
+    let config = format!("x-portkey-config: {}", fallback(&["a", "b"], ""));
+    // Each request is a connection of its own, and Envoy spreads connections over its workers.
+    for _ in 0..60 {
+        assert_eq!(gateway.chat(&[&config], CHAT).status, 200);
+    }
+    let asked = upstream.requests().iter().filter(|it| it.path.starts_with("/a/")).count();
+    assert_eq!(asked, 1, "requests at the key that asked to be left alone");
+    gateway.assert_healthy();
+}

@@ -49,7 +49,9 @@ fn parse(body: &[u8]) -> Option<(Answer<'_>, Vec<Candidate<'_>>)> {
     let answer = Answer::parse(body)?;
     let raw = answer.candidates.and_then(|raw| array(raw.get())).unwrap_or_default();
     let candidates: Vec<_> = raw.into_iter().filter_map(Candidate::parse).collect();
-    let usable = !candidates.is_empty() || answer.blocked().is_some();
+    // Without a reason the model has not stopped: such an answer is cut.
+    let whole = candidates.iter().all(|candidate| candidate.finish_reason.is_some());
+    let usable = whole && (!candidates.is_empty() || answer.blocked().is_some());
     usable.then_some((answer, candidates))
 }
 

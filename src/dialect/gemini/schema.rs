@@ -174,6 +174,10 @@ impl Cleaner<'_, '_> {
             return Ok(());
         }
         self.definitions.spend(member.len())?;
+        // Joining reads again what was joined before.
+        let joined = ["properties", "required"].into_iter().filter_map(|key| schema.get(key));
+        let joined = joined.map(str::len).sum::<usize>();
+        self.definitions.spend(joined)?;
         let mut member = parse(member)?;
         self.flatten(&mut member, depth + 1)?;
         shape::merge(schema, &member);

@@ -24,16 +24,17 @@ pub(super) fn config(request: &Object<'_>, model: &Model) -> Option<String> {
     }
     let mut out = b"{".to_vec();
     match present(request, "thinking").and_then(object::<Wish<'_>>) {
-        Some(wish) => write_wish(&mut out, &wish),
+        Some(wish) => write_wish(&mut out, &wish, model),
         None => write_effort(&mut out, &request.string("reasoning_effort")?, model)?,
     }
     out.push(b'}');
     String::from_utf8(out).ok()
 }
 
-fn write_wish(out: &mut Vec<u8>, wish: &Wish<'_>) {
+fn write_wish(out: &mut Vec<u8>, wish: &Wish<'_>, model: &Model) {
     let enabled = wish.kind.and_then(text).is_none_or(|kind| kind != "disabled");
-    let budget = if enabled { wish.budget_tokens } else { Some(0) };
+    let least = if model.thinks_at_least_low() { 128 } else { 0 };
+    let budget = if enabled { wish.budget_tokens } else { Some(least) };
     write_key(out, "includeThoughts");
     let shown = enabled && budget != Some(0);
     out.extend_from_slice(if shown { b"true" } else { b"false" });
@@ -53,6 +54,8 @@ fn write_effort(out: &mut Vec<u8>, effort: &str, model: &Model) -> Option<()> {
             write_number(
                 out,
                 match effort {
+                    // The least that a model takes which always thinks.
+                    "none" if model.thinks_at_least_low() => 128,
                     "none" => 0,
                     "minimal" | "low" => 1024,
                     "medium" => 8192,

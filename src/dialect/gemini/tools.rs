@@ -215,6 +215,9 @@ fn camel_case(name: &str) -> String {
 
 fn has_properties(schema: &[u8]) -> bool {
     let Ok(schema) = Object::parse(schema) else { return false };
+    if schema.iter().next().is_none() {
+        return false;
+    }
     schema.string("type").as_deref() != Some("object")
         || schema.get("anyOf").is_some()
         || schema.get("properties").is_some_and(|properties| properties != "{}")

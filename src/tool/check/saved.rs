@@ -50,6 +50,11 @@ impl Checker<'_> {
     fn references(&mut self, object: &Field<'_>, keys: &[&str]) {
         for (key, entry) in object.entries(&mut self.problems) {
             match key {
+                "api_key" | "apiKey" => {
+                    // It would stand in Envoy's configuration for all to read who may see that.
+                    let message = "a saved config holds no key: use a virtual key";
+                    self.problems.add(&entry.path, message);
+                }
                 "virtual_key" => {
                     if let Some(slug) = entry.text(&mut self.problems) {
                         self.key_reference(&entry.path, slug, keys);

@@ -43,6 +43,10 @@ fn every_problem_has_its_path() {
         ),
         ("admin: 127.0.0.1:8787", "admin: must differ from listen"),
         (
+            "configs: {c: {provider: openai, api_key: sk}}",
+            "configs.c.api_key: a saved config holds no key: use a virtual key",
+        ),
+        (
             "default_config: pc-a\nconfigs: {pc-b: {provider: demo}}",
             "default_config: unknown config \"pc-a\", did you mean \"pc-b\"?",
         ),

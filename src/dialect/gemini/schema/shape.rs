@@ -3,6 +3,7 @@
 use super::super::super::raw::{array, string, write_comma, write_key};
 use crate::json::{Object, write_string};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// Keywords that belong to one type, with that type.
 const TYPED: [(&str, &str); 8] = [
@@ -15,6 +16,9 @@ const TYPED: [(&str, &str); 8] = [
     ("minProperties", "object"),
     ("maxProperties", "object"),
 ];
+
+/// Types that JSON Schema has, but for null.
+const MAX_TYPES: usize = 6;
 
 /// Sets a keyword that is not there yet; `value` is raw JSON.
 pub(super) fn fill(schema: &mut Object<'_>, key: &str, value: &str) {
@@ -48,13 +52,9 @@ fn join_objects(own: &str, other: &str) -> Option<String> {
 }
 
 fn join_arrays(own: &str, other: &str) -> Option<String> {
-    let mut items = array(own)?;
-    for item in array(other)? {
-        if !items.iter().any(|it| it.get() == item.get()) {
-            items.push(item);
-        }
-    }
-    Some(to_array(items.iter().map(|item| item.get())))
+    let mut seen = HashSet::new();
+    let items = array(own)?.into_iter().chain(array(other)?).map(RawValue::get);
+    Some(to_array(items.filter(|item| seen.insert(*item))))
 }
 
 fn to_array<'a>(items: impl Iterator<Item = &'a str>) -> String {
@@ -96,6 +96,30 @@ pub(super) fn simplify(schema: &mut Object<'_>) {
         };
         fill(schema, "type", kind);
     }
+    complete(schema);
+}
+
+/// Adds and removes what Gemini would refuse the request for: an array without items, a required
+/// property that there is not.
+fn complete(schema: &mut Object<'_>) {
+    if schema.get("type") == Some("\"array\"") && schema.get("items").is_none() {
+        let tuple = schema.get("prefixItems").filter(|raw| raw.starts_with("[{"));
+        let items = match tuple {
+            Some(members) => ["{\"anyOf\":", members, "}"].concat(),
+            None => "{\"type\":\"string\"}".to_owned(),
+        };
+        schema.set("items", items);
+    }
+    let Some(required) = schema.get("required").and_then(array) else { return };
+    let properties = schema.get("properties").and_then(|raw| Object::parse(raw.as_bytes()).ok());
+    let properties = properties.unwrap_or_default();
+    let known: HashSet<&str> = properties.iter().map(|(name, _)| name).collect();
+    let is_known = |raw: &&str| string(raw).is_some_and(|name| known.contains(name.as_ref()));
+    let kept = to_array(required.iter().map(|raw| raw.get()).filter(is_known));
+    match kept == "[]" {
+        true => drop(schema.remove("required")),
+        false => schema.set("required", kept),
+    }
 }
 
 /// A list of types becomes `nullable` and one type, or an alternative for each.
@@ -105,9 +129,15 @@ fn split_types(schema: &mut Object<'_>) {
         return;
     };
     let types: Vec<_> = array(&list).into_iter().flatten().map(RawValue::get).collect();
-    let named: Vec<&str> = types.iter().copied().filter(|kind| *kind != "\"null\"").collect();
+    // Each type once: the keywords of a type are copied for it.
+    let mut named: Vec<&str> = Vec::new();
+    for kind in types.iter().copied().filter(|kind| *kind != "\"null\"") {
+        if named.len() < MAX_TYPES && !named.contains(&kind) {
+            named.push(kind);
+        }
+    }
     schema.remove("type");
-    if named.len() < types.len() {
+    if types.contains(&"\"null\"") {
         fill(schema, "nullable", "true");
     }
     if let [kind] = named.as_slice() {
@@ -154,6 +184,15 @@ fn simplify_enum(schema: &mut Object<'_>) {
         return;
     }
     schema.remove("enum");
+    let is_number = |raw: &&str| raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let kind = match values.as_slice() {
+        values if values.iter().all(is_number) => "\"number\"",
+        values if values.iter().all(|raw| ["true", "false"].contains(raw)) => "\"boolean\"",
+        _ => "\"string\"",
+    };
+    if schema.get("anyOf").is_none() {
+        fill(schema, "type", kind);
+    }
     let own = schema.string("description");
     let space = if own.is_some() { " " } else { "" };
     let description =

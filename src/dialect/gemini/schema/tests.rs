@@ -58,6 +58,20 @@ fn schemas_are_put_into_geminis_form() {
             r#"{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]}"#,
         ),
         (r#"{"const":"x"}"#, r#"{"enum":["x"],"type":"string"}"#),
+        (r#"{"const":3}"#, r#"{"type":"number","description":"One of: 3."}"#),
+        (r#"{"enum":["x",1]}"#, r#"{"type":"string","description":"One of: \"x\", 1."}"#),
+        (r#"{"type":["string","string"]}"#, r#"{"type":"string"}"#),
+        // Gemini refuses arrays without items, and required properties that there are not.
+        (r#"{"type":"array"}"#, r#"{"type":"array","items":{"type":"string"}}"#),
+        (
+            r#"{"type":"array","prefixItems":[{"type":"integer"},{"type":"string"}]}"#,
+            r#"{"type":"array","items":{"anyOf":[{"type":"integer"},{"type":"string"}]}}"#,
+        ),
+        (
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["b","a"]}"#,
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}"#,
+        ),
+        (r#"{"type":"object","required":["b"]}"#, r#"{"type":"object"}"#),
         (r#"{"enum":["a",null]}"#, r#"{"enum":["a"],"nullable":true,"type":"string"}"#),
         (
             r#"{"type":"integer","enum":[1,2],"description":"Size."}"#,
@@ -97,4 +111,16 @@ fn what_never_ends_is_refused() {
         assert!(clean(bad).is_err(), "{bad}");
     }
     assert!(clean(r#"{"type":"object","type":"array"}"#).is_err());
+}
+
+#[test]
+fn what_a_client_repeats_is_not_copied_each_time() {
+    let items = format!(r#"{{"type":"string","description":"{}"}}"#, "x".repeat(100_000));
+    let types = vec!["\"array\""; 10_000].join(",");
+    let out = clean(&format!(r#"{{"type":[{types}],"items":{items}}}"#)).unwrap();
+    assert!(out.len() < 200_000, "{}", out.len());
+    let properties: Vec<_> = (0..900).map(|n| format!(r#""p{n}":{{"type":"string"}}"#)).collect();
+    let empty = vec![r#"{"properties":{}}"#; 5000].join(",");
+    let joined = format!(r#"{{"properties":{{{}}},"allOf":[{empty}]}}"#, properties.join(","));
+    assert!(clean(&joined).is_err(), "it takes too much work");
 }
