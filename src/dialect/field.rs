@@ -1,10 +1,17 @@
 //! Fields of chat completion requests: how they are read, and the errors that name them.
 
-use super::raw::text;
 use crate::error::Error;
 use crate::json::Object;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
+
+/// The members of a request's body.
+///
+/// # Errors
+/// It is no JSON object, or has a member twice.
+pub(super) fn parse(body: &[u8]) -> Result<Object<'_>, Error> {
+    Object::parse(body).map_err(|error| {
+        Error::invalid("invalid_json", format!("the request body is not usable: {error}"))
+    })
+}
 
 /// A member that is there and not null: OpenAI's clients send null for what is unset.
 pub(super) fn present<'a>(request: &'a Object<'_>, key: &str) -> Option<&'a str> {
@@ -31,29 +38,4 @@ pub(super) fn missing(field: &str) -> Error {
 pub(super) fn wrong_type(field: &str, expected: &str) -> Error {
     let message = ["the field ", field, " must be ", expected].concat();
     Error::invalid("invalid_type", message).with_param(field)
-}
-
-/// Appends the JSON object that a tool call's arguments are; no arguments are an empty one.
-///
-/// # Errors
-/// They are no string, or the string is no JSON object; `param` is `arguments`.
-pub(super) fn write_arguments(
-    out: &mut Vec<u8>,
-    arguments: Option<&RawValue>,
-) -> Result<(), Error> {
-    let Some(arguments) = arguments else {
-        out.extend_from_slice(b"{}");
-        return Ok(());
-    };
-    let decoded = text(arguments).ok_or_else(|| wrong_type("arguments", "a string"))?;
-    let json = match decoded.trim() {
-        "" => "{}",
-        json => json,
-    };
-    if !json.starts_with('{') || serde_json::from_str::<IgnoredAny>(json).is_err() {
-        let message = "the arguments of a tool call must be a JSON object";
-        return Err(Error::invalid("invalid_value", message).with_param("arguments"));
-    }
-    out.extend_from_slice(json.as_bytes());
-    Ok(())
 }

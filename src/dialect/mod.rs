@@ -9,6 +9,7 @@ mod field;
 pub mod gemini;
 pub mod openai;
 mod raw;
+mod tool_call;
 mod tool_choice;
 
 use crate::endpoint::Endpoint;

@@ -1,7 +1,7 @@
 //! The conversation: OpenAI's messages as Anthropic's `messages` and `system`.
 
-use super::super::field::write_arguments;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
+use super::super::tool_call::ToolCall;
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
@@ -29,26 +29,6 @@ struct Message<'a> {
     cache_control: Option<&'a RawValue>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
 }
 
 /// Appends the `messages` array; system messages go to `system`, an array that is open.
@@ -171,25 +151,16 @@ fn write_assistant(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error
 }
 
 fn write_tool_call(out: &mut Vec<u8>, raw: &RawValue) -> Result<(), Error> {
-    let Some(call) = object::<ToolCall<'_>>(raw.get()) else {
-        return Err(Error::invalid("invalid_type", "a tool call must be an object"));
-    };
-    if call.kind.is_some_and(|kind| text(kind).as_deref() != Some("function")) {
-        let message = "only tool calls of type function are supported by anthropic";
-        return Err(Error::invalid("unsupported_content", message).with_param("type"));
-    }
+    let call = ToolCall::read(raw, "anthropic")?;
     let id = call.id.and_then(text).ok_or_else(|| missing("id"))?;
-    let function = call.function.ok_or_else(|| missing("function"))?;
-    let Some(function) = object::<Function<'_>>(function.get()) else {
-        return Err(wrong_type("function", "an object"));
-    };
-    let name = function.name.and_then(text).ok_or_else(|| missing("function.name"))?;
+    let function = call.function()?;
+    let arguments = function.arguments().map_err(|error| under(error, "function"))?;
     write_comma(out);
     out.extend_from_slice(b"{\"type\":\"tool_use\"");
     write_member(out, "id", &id);
-    write_member(out, "name", &name);
+    write_member(out, "name", &function.name);
     write_key(out, "input");
-    write_arguments(out, function.arguments).map_err(|error| under(error, "function"))?;
+    out.extend_from_slice(arguments.as_bytes());
     content::end_block(out, call.cache_control);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A chat completion request as a Messages request.
 
-use super::super::field::present;
+use super::super::field::{parse, present};
 use super::super::raw::{array, object, string, write_key, write_member, write_number};
 use super::content::{self, Place};
 use super::tool_choice::Choice;
@@ -37,9 +37,7 @@ const CARRIED: [&str; 15] = [
 /// # Errors
 /// The body is not what OpenAI's API takes, or holds what cannot be told to Anthropic.
 pub fn translate(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let request = Object::parse(body).map_err(|error| {
-        Error::invalid("invalid_json", format!("the request body is not usable: {error}"))
-    })?;
+    let request = parse(body)?;
     let mut out = Vec::with_capacity(body.len() + 256);
     out.push(b'{');
     write_model(&mut out, &request)?;

@@ -1,7 +1,7 @@
 //! The conversation: OpenAI's messages as Cohere's.
 
-use super::super::field::write_arguments;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
+use super::super::tool_call::ToolCall;
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
@@ -29,24 +29,6 @@ struct Message<'a> {
     tool_plan: Option<&'a RawValue>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
 }
 
 /// Appends the `messages` array.
@@ -168,29 +150,17 @@ fn write_said(out: &mut Vec<u8>, message: &Message<'_>) -> Result<(), Error> {
 }
 
 fn write_tool_call(out: &mut Vec<u8>, raw: &RawValue) -> Result<(), Error> {
-    let Some(call) = object::<ToolCall<'_>>(raw.get()) else {
-        return Err(Error::invalid("invalid_type", "a tool call must be an object"));
-    };
-    if call.kind.is_some_and(|kind| text(kind).as_deref() != Some("function")) {
-        let message = "only tool calls of type function are supported by cohere";
-        return Err(Error::invalid("unsupported_content", message).with_param("type"));
-    }
+    let call = ToolCall::read(raw, "cohere")?;
     let id = call.id.and_then(text).ok_or_else(|| missing("id"))?;
-    let function = call.function.ok_or_else(|| missing("function"))?;
-    let Some(function) = object::<Function<'_>>(function.get()) else {
-        return Err(wrong_type("function", "an object"));
-    };
-    let name = function.name.and_then(text).ok_or_else(|| missing("function.name"))?;
-    let mut arguments = Vec::new();
-    write_arguments(&mut arguments, function.arguments)
-        .map_err(|error| under(error, "function"))?;
+    let function = call.function()?;
+    let arguments = function.arguments().map_err(|error| under(error, "function"))?;
     write_comma(out);
     out.push(b'{');
     write_member(out, "id", &id);
     out.extend_from_slice(b",\"type\":\"function\",\"function\":{");
-    write_member(out, "name", &name);
+    write_member(out, "name", &function.name);
     write_key(out, "arguments");
-    write_string(out, &String::from_utf8_lossy(&arguments));
+    write_string(out, &arguments);
     out.extend_from_slice(b"}}");
     Ok(())
 }

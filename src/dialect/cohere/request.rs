@@ -1,10 +1,10 @@
 //! A chat completion request as a request of Cohere's Chat API.
 
 use super::super::Outgoing;
+use super::super::field::parse;
 use super::super::raw::{string, write_key, write_member};
 use super::{generation, messages, missing, present, tools, wrong_type};
 use crate::error::Error;
-use crate::json::Object;
 use serde_json::value::RawValue;
 
 /// Path below the base URL and its version.
@@ -20,9 +20,7 @@ const CARRIED: [&str; 7] =
 /// # Errors
 /// The body is not what OpenAI's API takes, or holds what cannot be told to Cohere.
 pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
-    let request = Object::parse(body).map_err(|error| {
-        Error::invalid("invalid_json", format!("the request body is not usable: {error}"))
-    })?;
+    let request = parse(body)?;
     let raw = present(&request, "model").ok_or_else(|| missing("model"))?;
     let model = string(raw).ok_or_else(|| wrong_type("model", "a string"))?;
     let mut out = Vec::with_capacity(body.len() + 256);

@@ -1,7 +1,7 @@
 //! The conversation: OpenAI's messages as Gemini's `contents` and `systemInstruction`.
 
-use super::super::field::write_arguments;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
+use super::super::tool_call::{Function, ToolCall};
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
@@ -32,30 +32,6 @@ struct Message<'a> {
     is_error: Option<&'a RawValue>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    /// Where Google's own OpenAI endpoint has the signature.
-    #[serde(borrow)]
-    extra_content: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-    /// Portkey's own.
-    #[serde(borrow)]
-    thought_signature: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -173,8 +149,8 @@ impl<'a> Turns<'a, '_> {
             content::write_text(self.out, refusal.get());
         }
         if let Some(function) = message.function_call {
-            let call = ToolCall { id: None, kind: None, function: None, extra_content: None };
-            self.write_call(&call, function, true)
+            Function::read(function)
+                .and_then(|function| self.write_call(None, &function, true))
                 .map_err(|error| under(error, "function_call"))?;
         }
         let calls = match message.tool_calls {
@@ -189,41 +165,32 @@ impl<'a> Turns<'a, '_> {
     }
 
     fn write_tool_call(&mut self, raw: &'a RawValue, first: bool) -> Result<(), Error> {
-        let Some(call) = object::<ToolCall<'_>>(raw.get()) else {
-            return Err(Error::invalid("invalid_type", "a tool call must be an object"));
-        };
-        if call.kind.is_some_and(|kind| text(kind).as_deref() != Some("function")) {
-            let message = "only tool calls of type function are supported by google";
-            return Err(Error::invalid("unsupported_content", message).with_param("type"));
-        }
-        let function = call.function.ok_or_else(|| missing("function"))?;
-        self.write_call(&call, function, first).map_err(|error| under(error, "function"))
+        let call = ToolCall::read(raw, "google")?;
+        let function = call.function()?;
+        self.write_call(Some(&call), &function, first).map_err(|error| under(error, "function"))
     }
 
     /// Appends a `functionCall`; of parallel ones only the `first` needs a signature.
     fn write_call(
         &mut self,
-        call: &ToolCall<'a>,
-        function: &'a RawValue,
+        call: Option<&ToolCall<'a>>,
+        function: &Function<'a>,
         first: bool,
     ) -> Result<(), Error> {
-        let Some(function) = object::<Function<'_>>(function.get()) else {
-            return Err(Error::invalid("invalid_type", "the function must be an object"));
-        };
-        let name = function.name.and_then(text).ok_or_else(|| missing("name"))?;
+        let arguments = function.arguments()?;
         let out = &mut *self.out;
         write_comma(out);
         out.extend_from_slice(b"{\"functionCall\":{");
-        if let Some(id) = call.id.and_then(text) {
+        if let Some(id) = call.and_then(|call| call.id).and_then(text) {
             write_member(out, "id", &id);
-            self.calls.insert(id, name.clone());
+            self.calls.insert(id, function.name.clone());
         }
-        write_member(out, "name", &name);
+        write_member(out, "name", &function.name);
         write_key(out, "args");
-        write_arguments(out, function.arguments)?;
+        out.extend_from_slice(arguments.as_bytes());
         out.push(b'}');
         let google = || {
-            let extra: ExtraContent<'_> = object(call.extra_content?.get())?;
+            let extra: ExtraContent<'_> = object(call?.extra_content?.get())?;
             extra.google?.thought_signature
         };
         match function.thought_signature.or_else(google).and_then(text) {

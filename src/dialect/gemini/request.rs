@@ -1,6 +1,7 @@
 //! A chat completion request as a `generateContent` request.
 
 use super::super::Outgoing;
+use super::super::field::parse;
 use super::super::raw::{array, write_key, write_member};
 use super::super::tool_choice::ToolChoice;
 use super::model::Model;
@@ -22,9 +23,7 @@ const NATIVE: [(&[&str], &str); 5] = [
 /// # Errors
 /// The body is not what OpenAI's API takes, or holds what cannot be told to Gemini.
 pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
-    let request = Object::parse(body).map_err(|error| {
-        Error::invalid("invalid_json", format!("the request body is not usable: {error}"))
-    })?;
+    let request = parse(body)?;
     let model = Model::read(&request)?;
     let mut out = Vec::with_capacity(body.len() + 256);
     out.push(b'{');
