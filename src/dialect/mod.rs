@@ -270,4 +270,6 @@ impl Stream {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -1,34 +1,9 @@
 //! What is refused, and which field the error names. What is taken is in `tests/fixtures`.
 
+use super::super::super::testing::{
+    check_refused, with_assistant, with_content, with_members, with_messages,
+};
 use super::*;
-
-/// The body of a request with these messages.
-fn with_messages(messages: &str) -> String {
-    format!("{{\"model\":\"m\",\"messages\":{messages}}}")
-}
-
-/// The body of a request with one assistant message of these members.
-fn with_assistant(members: &str) -> String {
-    with_messages(&format!("[{{\"role\":\"assistant\",{members}}}]"))
-}
-
-/// The body of a request with one user message of this content.
-fn with_content(content: &str) -> String {
-    with_messages(&format!("[{{\"role\":\"user\",\"content\":{content}}}]"))
-}
-
-/// The body of a request with these members beside a message.
-fn with_members(members: &str) -> String {
-    format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],{members}}}")
-}
-
-fn check(cases: &[(String, &str, &str)]) {
-    for (body, code, param) in cases {
-        let error = translate(body.as_bytes()).expect_err(body);
-        assert_eq!((error.status, error.code), (400, *code), "{body}");
-        assert_eq!(error.param.as_deref().unwrap_or(""), *param, "{body}");
-    }
-}
 
 #[test]
 fn wrong_conversations_are_refused() {
@@ -38,43 +13,46 @@ fn wrong_conversations_are_refused() {
         with_content(&format!("[{{\"type\":\"image_url\",\"image_url\":{{\"url\":{url}}}}}]"))
     };
     let url = "messages[0].content[0].image_url.url";
-    check(&[
-        ("[]".into(), "invalid_json", ""),
-        ("{\"model\":\"m\",\"model\":\"n\"}".into(), "invalid_json", ""),
-        ("{\"messages\":[]}".into(), gone, "model"),
-        ("{\"model\":1}".into(), kind, "model"),
-        ("{\"model\":\"m\"}".into(), gone, "messages"),
-        (with_messages("null"), gone, "messages"),
-        (with_messages("{}"), kind, "messages"),
-        (with_messages("[]"), value, "messages"),
-        (with_assistant("\"content\":\"\""), value, "messages"),
-        (with_messages("[\"x\"]"), kind, "messages[0]"),
-        (with_messages("[[\"user\",\"x\"]]"), kind, "messages[0]"),
-        (with_messages("[{\"content\":\"x\"}]"), gone, "messages[0].role"),
-        (with_messages("[{\"role\":\"robot\"}]"), value, "messages[0].role"),
-        (with_messages("[{\"role\":\"function\"}]"), unsupported, "messages[0].role"),
-        (with_messages("[{\"role\":\"user\"}]"), gone, "messages[0].content"),
-        (with_messages("[{\"role\":\"tool\"}]"), gone, "messages[0].tool_call_id"),
-        (
-            with_messages("[{\"role\":\"system\",\"content\":[{\"type\":\"image_url\"}]}]"),
-            unsupported,
-            "messages[0].content[0]",
-        ),
-        (with_content("3"), kind, "messages[0].content"),
-        (with_content("[3]"), kind, "messages[0].content[0]"),
-        (with_content("[{}]"), gone, "messages[0].content[0].type"),
-        (with_content("[{\"type\":\"text\"}]"), gone, "messages[0].content[0].text"),
-        (with_content("[{\"type\":\"text\",\"text\":3}]"), kind, "messages[0].content[0].text"),
-        (with_content("[{\"type\":\"input_audio\"}]"), unsupported, "messages[0].content[0]"),
-        (with_content("[{\"type\":\"thinking\"}]"), unsupported, "messages[0].content[0]"),
-        (with_content("[{\"type\":\"document\"}]"), unsupported, "messages[0].content[0]"),
-        (image("3"), kind, url),
-        (image("\"data:image/png;base64\""), value, url),
-        (image("\"data:image/png,AA\""), value, url),
-        (image("\"data:application/pdf;base64,AA\""), unsupported, url),
-        (with_assistant("\"function_call\":{}"), unsupported, "messages[0].function_call"),
-        (with_assistant("\"content_blocks\":[{}]"), gone, "messages[0].content_blocks[0].type"),
-    ]);
+    check_refused(
+        translate,
+        &[
+            ("[]".into(), "invalid_json", ""),
+            ("{\"model\":\"m\",\"model\":\"n\"}".into(), "invalid_json", ""),
+            ("{\"messages\":[]}".into(), gone, "model"),
+            ("{\"model\":1}".into(), kind, "model"),
+            ("{\"model\":\"m\"}".into(), gone, "messages"),
+            (with_messages("null"), gone, "messages"),
+            (with_messages("{}"), kind, "messages"),
+            (with_messages("[]"), value, "messages"),
+            (with_assistant("\"content\":\"\""), value, "messages"),
+            (with_messages("[\"x\"]"), kind, "messages[0]"),
+            (with_messages("[[\"user\",\"x\"]]"), kind, "messages[0]"),
+            (with_messages("[{\"content\":\"x\"}]"), gone, "messages[0].role"),
+            (with_messages("[{\"role\":\"robot\"}]"), value, "messages[0].role"),
+            (with_messages("[{\"role\":\"function\"}]"), unsupported, "messages[0].role"),
+            (with_messages("[{\"role\":\"user\"}]"), gone, "messages[0].content"),
+            (with_messages("[{\"role\":\"tool\"}]"), gone, "messages[0].tool_call_id"),
+            (
+                with_messages("[{\"role\":\"system\",\"content\":[{\"type\":\"image_url\"}]}]"),
+                unsupported,
+                "messages[0].content[0]",
+            ),
+            (with_content("3"), kind, "messages[0].content"),
+            (with_content("[3]"), kind, "messages[0].content[0]"),
+            (with_content("[{}]"), gone, "messages[0].content[0].type"),
+            (with_content("[{\"type\":\"text\"}]"), gone, "messages[0].content[0].text"),
+            (with_content("[{\"type\":\"text\",\"text\":3}]"), kind, "messages[0].content[0].text"),
+            (with_content("[{\"type\":\"input_audio\"}]"), unsupported, "messages[0].content[0]"),
+            (with_content("[{\"type\":\"thinking\"}]"), unsupported, "messages[0].content[0]"),
+            (with_content("[{\"type\":\"document\"}]"), unsupported, "messages[0].content[0]"),
+            (image("3"), kind, url),
+            (image("\"data:image/png;base64\""), value, url),
+            (image("\"data:image/png,AA\""), value, url),
+            (image("\"data:application/pdf;base64,AA\""), unsupported, url),
+            (with_assistant("\"function_call\":{}"), unsupported, "messages[0].function_call"),
+            (with_assistant("\"content_blocks\":[{}]"), gone, "messages[0].content_blocks[0].type"),
+        ],
+    );
 }
 
 #[test]
@@ -86,42 +64,51 @@ fn wrong_tools_and_settings_are_refused() {
     let function =
         |members: &str| with_members(&format!("\"tools\":[{{\"type\":\"function\"{members}}}]"));
     let arguments = "messages[0].tool_calls[0].function.arguments";
-    check(&[
-        (with_assistant("\"tool_calls\":{}"), kind, "messages[0].tool_calls"),
-        (with_assistant("\"tool_calls\":[{}]"), gone, "messages[0].tool_calls[0].id"),
-        (
-            with_assistant("\"tool_calls\":[{\"type\":\"custom\"}]"),
-            "unsupported_content",
-            "messages[0].tool_calls[0].type",
-        ),
-        (call("{}"), gone, "messages[0].tool_calls[0].function.name"),
-        (call("{\"name\":\"f\",\"arguments\":{}}"), kind, arguments),
-        (call("{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\"}"), value, arguments),
-        (with_members("\"tools\":{}"), kind, "tools"),
-        (with_members("\"tools\":[{}]"), gone, "tools[0].type"),
-        (with_members("\"tools\":[{\"type\":\"custom\"}]"), "unsupported_tool", "tools[0].type"),
-        (function(""), gone, "tools[0].function"),
-        (function(",\"function\":{}"), gone, "tools[0].function.name"),
-        (
-            function(",\"function\":{\"name\":\"f\",\"parameters\":[]}"),
-            kind,
-            "tools[0].function.parameters",
-        ),
-        (with_members("\"tool_choice\":\"maybe\""), value, "tool_choice"),
-        (
-            with_members("\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}"),
-            value,
-            "tool_choice",
-        ),
-        (with_members("\"stop\":3"), kind, "stop"),
-        (with_members("\"response_format\":\"json\""), kind, "response_format"),
-        (with_members("\"response_format\":{}"), gone, "response_format.type"),
-        (
-            with_members("\"response_format\":{\"type\":\"json_schema\"}"),
-            gone,
-            "response_format.json_schema",
-        ),
-    ]);
+    check_refused(
+        translate,
+        &[
+            (with_assistant("\"tool_calls\":{}"), kind, "messages[0].tool_calls"),
+            (with_assistant("\"tool_calls\":[{}]"), gone, "messages[0].tool_calls[0].id"),
+            (
+                with_assistant("\"tool_calls\":[{\"type\":\"custom\"}]"),
+                "unsupported_content",
+                "messages[0].tool_calls[0].type",
+            ),
+            (call("{}"), gone, "messages[0].tool_calls[0].function.name"),
+            (call("{\"name\":\"f\",\"arguments\":{}}"), kind, arguments),
+            (call("{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\"}"), value, arguments),
+            (with_members("\"tools\":{}"), kind, "tools"),
+            (with_members("\"tools\":[{}]"), gone, "tools[0].type"),
+            (
+                with_members("\"tools\":[{\"type\":\"custom\"}]"),
+                "unsupported_tool",
+                "tools[0].type",
+            ),
+            (function(""), gone, "tools[0].function"),
+            (function(",\"function\":{}"), gone, "tools[0].function.name"),
+            (
+                function(",\"function\":{\"name\":\"f\",\"parameters\":[]}"),
+                kind,
+                "tools[0].function.parameters",
+            ),
+            (with_members("\"tool_choice\":\"maybe\""), value, "tool_choice"),
+            (
+                with_members(
+                    "\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"f\"}}",
+                ),
+                value,
+                "tool_choice",
+            ),
+            (with_members("\"stop\":3"), kind, "stop"),
+            (with_members("\"response_format\":\"json\""), kind, "response_format"),
+            (with_members("\"response_format\":{}"), gone, "response_format.type"),
+            (
+                with_members("\"response_format\":{\"type\":\"json_schema\"}"),
+                gone,
+                "response_format.json_schema",
+            ),
+        ],
+    );
 }
 
 #[test]

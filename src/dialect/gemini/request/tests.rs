@@ -1,11 +1,7 @@
 //! What is refused, and which field the error names. What is taken is in `tests/fixtures`.
 
+use super::super::super::testing::{check_refused, with_members, with_messages};
 use super::*;
-
-/// The body of a request with these messages.
-fn with_messages(messages: &str) -> String {
-    format!("{{\"model\":\"m\",\"messages\":{messages}}}")
-}
 
 /// The body of a request with one user message of one part.
 fn with_part(part: &str) -> String {
@@ -19,73 +15,63 @@ fn with_call(function: &str) -> String {
     ))
 }
 
-/// The body of a request with these members beside a message.
-fn with_members(members: &str) -> String {
-    format!("{{\"model\":\"m\",\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],{members}}}")
-}
-
-fn check(cases: &[(String, &str, &str)]) {
-    for (body, code, param) in cases {
-        let error = translate(body.as_bytes()).expect_err(body);
-        assert_eq!((error.status, error.code), (400, *code), "{body}");
-        assert_eq!(error.param.as_deref().unwrap_or(""), *param, "{body}");
-    }
-}
-
 #[test]
 fn wrong_conversations_are_refused() {
     let (gone, kind, value) = ("missing_required_parameter", "invalid_type", "invalid_value");
     let unsupported = "unsupported_content";
     let part = "messages[0].content[0]";
-    check(&[
-        ("[]".into(), "invalid_json", ""),
-        ("{\"model\":\"m\",\"model\":\"n\"}".into(), "invalid_json", ""),
-        ("{\"messages\":[]}".into(), gone, "model"),
-        ("{\"model\":1}".into(), kind, "model"),
-        ("{\"model\":\"\"}".into(), value, "model"),
-        (format!("{{\"model\":\"{}\"}}", "m".repeat(300)), value, "model"),
-        ("{\"model\":\"m\"}".into(), gone, "messages"),
-        (with_messages("{}"), kind, "messages"),
-        (with_messages("[]"), value, "messages"),
-        (with_messages("[{\"role\":\"system\",\"content\":\"x\"}]"), value, "messages"),
-        (with_messages("[{\"role\":\"user\",\"content\":\"\"}]"), value, "messages"),
-        (with_messages("[[\"user\",\"x\"]]"), kind, "messages[0]"),
-        (with_messages("[{\"content\":\"x\"}]"), gone, "messages[0].role"),
-        (with_messages("[{\"role\":\"robot\"}]"), value, "messages[0].role"),
-        (with_messages("[{\"role\":\"user\"}]"), gone, "messages[0].content"),
-        (with_messages("[{\"role\":\"user\",\"content\":3}]"), kind, "messages[0].content"),
-        (
-            with_messages("[{\"role\":\"system\",\"content\":[{\"type\":\"image_url\"}]}]"),
-            unsupported,
-            part,
-        ),
-        (with_messages("[{\"role\":\"tool\"}]"), gone, "messages[0].tool_call_id"),
-        (
-            with_messages("[{\"role\":\"tool\",\"tool_call_id\":\"c\"}]"),
-            value,
-            "messages[0].tool_call_id",
-        ),
-        (with_part("3"), kind, part),
-        (with_part("{}"), gone, "messages[0].content[0].type"),
-        (with_part("{\"type\":\"text\"}"), gone, "messages[0].content[0].text"),
-        (with_part("{\"type\":\"text\",\"text\":3}"), kind, "messages[0].content[0].text"),
-        (with_part("{\"type\":\"thinking\"}"), unsupported, part),
-        (
-            with_part("{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png,AA\"}}"),
-            value,
-            "messages[0].content[0].image_url.url",
-        ),
-        (
-            with_part("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"AA\"}}"),
-            gone,
-            "messages[0].content[0].input_audio.format",
-        ),
-        (
-            with_part("{\"type\":\"file\",\"file\":{}}"),
-            gone,
-            "messages[0].content[0].file.file_data",
-        ),
-    ]);
+    check_refused(
+        translate,
+        &[
+            ("[]".into(), "invalid_json", ""),
+            ("{\"model\":\"m\",\"model\":\"n\"}".into(), "invalid_json", ""),
+            ("{\"messages\":[]}".into(), gone, "model"),
+            ("{\"model\":1}".into(), kind, "model"),
+            ("{\"model\":\"\"}".into(), value, "model"),
+            (format!("{{\"model\":\"{}\"}}", "m".repeat(300)), value, "model"),
+            ("{\"model\":\"m\"}".into(), gone, "messages"),
+            (with_messages("{}"), kind, "messages"),
+            (with_messages("[]"), value, "messages"),
+            (with_messages("[{\"role\":\"system\",\"content\":\"x\"}]"), value, "messages"),
+            (with_messages("[{\"role\":\"user\",\"content\":\"\"}]"), value, "messages"),
+            (with_messages("[[\"user\",\"x\"]]"), kind, "messages[0]"),
+            (with_messages("[{\"content\":\"x\"}]"), gone, "messages[0].role"),
+            (with_messages("[{\"role\":\"robot\"}]"), value, "messages[0].role"),
+            (with_messages("[{\"role\":\"user\"}]"), gone, "messages[0].content"),
+            (with_messages("[{\"role\":\"user\",\"content\":3}]"), kind, "messages[0].content"),
+            (
+                with_messages("[{\"role\":\"system\",\"content\":[{\"type\":\"image_url\"}]}]"),
+                unsupported,
+                part,
+            ),
+            (with_messages("[{\"role\":\"tool\"}]"), gone, "messages[0].tool_call_id"),
+            (
+                with_messages("[{\"role\":\"tool\",\"tool_call_id\":\"c\"}]"),
+                value,
+                "messages[0].tool_call_id",
+            ),
+            (with_part("3"), kind, part),
+            (with_part("{}"), gone, "messages[0].content[0].type"),
+            (with_part("{\"type\":\"text\"}"), gone, "messages[0].content[0].text"),
+            (with_part("{\"type\":\"text\",\"text\":3}"), kind, "messages[0].content[0].text"),
+            (with_part("{\"type\":\"thinking\"}"), unsupported, part),
+            (
+                with_part("{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png,AA\"}}"),
+                value,
+                "messages[0].content[0].image_url.url",
+            ),
+            (
+                with_part("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"AA\"}}"),
+                gone,
+                "messages[0].content[0].input_audio.format",
+            ),
+            (
+                with_part("{\"type\":\"file\",\"file\":{}}"),
+                gone,
+                "messages[0].content[0].file.file_data",
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -96,39 +82,42 @@ fn wrong_tools_are_refused() {
     };
     let arguments = "messages[0].tool_calls[0].function.arguments";
     let parameters = "tools[0].function.parameters";
-    check(&[
-        (with_call("{}"), gone, "messages[0].tool_calls[0].function.name"),
-        (with_call("{\"name\":\"f\",\"arguments\":{}}"), kind, arguments),
-        (with_call("{\"name\":\"f\",\"arguments\":\"3\"}"), value, arguments),
-        (with_members("\"tools\":{}"), kind, "tools"),
-        (with_members("\"tools\":[{}]"), gone, "tools[0].type"),
-        (with_members("\"tools\":[{\"type\":\"function\"}]"), gone, "tools[0].function"),
-        (
-            with_members("\"tools\":[{\"type\":\"custom\",\"custom\":{}}]"),
-            "unsupported_tool",
-            "tools[0].type",
-        ),
-        (
-            with_members("\"tools\":[{\"type\":\"web_search\"}]"),
-            "unsupported_tool",
-            "tools[0].type",
-        ),
-        (function("{}"), gone, "tools[0].function.name"),
-        (function("{\"name\":\"f\",\"parameters\":3}"), kind, parameters),
-        (function("{\"name\":\"f\",\"parameters\":{\"$ref\":\"#/x\"}}"), value, parameters),
-        (with_members("\"tool_choice\":\"maybe\""), value, "tool_choice"),
-        (with_members("\"tool_choice\":{\"type\":\"function\"}"), value, "tool_choice"),
-        (with_members("\"stop\":3"), kind, "stop"),
-        (with_members("\"modalities\":\"text\""), kind, "modalities"),
-        (with_members("\"generationConfig\":3"), kind, "generationConfig"),
-        (
-            with_members(
-                "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":3}}",
+    check_refused(
+        translate,
+        &[
+            (with_call("{}"), gone, "messages[0].tool_calls[0].function.name"),
+            (with_call("{\"name\":\"f\",\"arguments\":{}}"), kind, arguments),
+            (with_call("{\"name\":\"f\",\"arguments\":\"3\"}"), value, arguments),
+            (with_members("\"tools\":{}"), kind, "tools"),
+            (with_members("\"tools\":[{}]"), gone, "tools[0].type"),
+            (with_members("\"tools\":[{\"type\":\"function\"}]"), gone, "tools[0].function"),
+            (
+                with_members("\"tools\":[{\"type\":\"custom\",\"custom\":{}}]"),
+                "unsupported_tool",
+                "tools[0].type",
             ),
-            kind,
-            "response_format.json_schema.schema",
-        ),
-    ]);
+            (
+                with_members("\"tools\":[{\"type\":\"web_search\"}]"),
+                "unsupported_tool",
+                "tools[0].type",
+            ),
+            (function("{}"), gone, "tools[0].function.name"),
+            (function("{\"name\":\"f\",\"parameters\":3}"), kind, parameters),
+            (function("{\"name\":\"f\",\"parameters\":{\"$ref\":\"#/x\"}}"), value, parameters),
+            (with_members("\"tool_choice\":\"maybe\""), value, "tool_choice"),
+            (with_members("\"tool_choice\":{\"type\":\"function\"}"), value, "tool_choice"),
+            (with_members("\"stop\":3"), kind, "stop"),
+            (with_members("\"modalities\":\"text\""), kind, "modalities"),
+            (with_members("\"generationConfig\":3"), kind, "generationConfig"),
+            (
+                with_members(
+                    "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":3}}",
+                ),
+                kind,
+                "response_format.json_schema.schema",
+            ),
+        ],
+    );
 }
 
 #[test]
