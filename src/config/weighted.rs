@@ -41,15 +41,7 @@ fn cluster(target: &Target) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tree::{Known, read};
-
-    struct Anything;
-
-    impl Known for Anything {
-        fn has_virtual_key(&self, _: &str) -> bool {
-            true
-        }
-    }
+    use crate::config::tree::{Anything, read};
 
     #[test]
     fn a_plain_loadbalance_over_distinct_clusters_is_split() {

@@ -154,15 +154,7 @@ fn condition<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tree::{Known, read};
-
-    struct Anything;
-
-    impl Known for Anything {
-        fn has_virtual_key(&self, _: &str) -> bool {
-            true
-        }
-    }
+    use crate::config::tree::{Anything, read};
 
     /// The chain of a config: each target's key, and its fallbacks as `codes>next`.
     fn follow_all(config: &str, random: u64, avoided: &[&str]) -> Vec<String> {

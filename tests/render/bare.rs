@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::gateway::{self, PATIENCE, TOOL, envoy, fixtures};
+use super::gateway::{self, PATIENCE, envoy};
 
 /// Where a port of the gateway leads.
 pub enum Front {
@@ -126,17 +126,7 @@ impl Drop for Bare {
 fn render(directory: &Path, yaml: &str, out: &str) {
     let config = directory.join("gateway.yaml");
     fs::write(&config, yaml).unwrap();
-    let output = Command::new(TOOL)
-        .args(["render", "envoy", "--config"])
-        .arg(config)
-        .arg("--out")
-        .arg(directory.join(out))
-        .arg("--wasm")
-        .arg(fixtures().join("empty.wasm"))
-        .env("SSL_CERT_FILE", fixtures().join("ca.pem"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    gateway::render(&config, &directory.join(out));
 }
 
 fn edit(path: &Path, change: impl FnOnce(&mut Value)) {

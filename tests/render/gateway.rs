@@ -46,6 +46,22 @@ fn module() -> PathBuf {
     path
 }
 
+/// Renders a gateway.yaml into `out`, with a module that does nothing, as nothing loads it.
+pub fn render(config: &Path, out: &Path) {
+    let output = Command::new(TOOL)
+        .current_dir(out.parent().unwrap())
+        .args(["render", "envoy", "--config"])
+        .arg(config)
+        .arg("--out")
+        .arg(out)
+        .arg("--wasm")
+        .arg(fixtures().join("empty.wasm"))
+        .env("SSL_CERT_FILE", fixtures().join("ca.pem"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// A running gateway. Dropping it stops it.
 pub struct Gateway {
     child: Child,

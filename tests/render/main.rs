@@ -39,21 +39,8 @@ fn config(case: &str) -> PathBuf {
     fixtures().join(case).join("gateway.yaml")
 }
 
-/// Renders a case, with a module that does nothing, as nothing loads it.
 fn render(case: &str, directory: &Path) {
-    let parent = directory.parent().unwrap();
-    let output = Command::new(TOOL)
-        .current_dir(parent)
-        .args(["render", "envoy", "--config"])
-        .arg(config(case))
-        .arg("--out")
-        .arg(directory)
-        .arg("--wasm")
-        .arg(fixtures().join("empty.wasm"))
-        .env("SSL_CERT_FILE", fixtures().join("ca.pem"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    gateway::render(&config(case), directory);
 }
 
 /// Every file below a directory, by its path relative to it.
