@@ -8,7 +8,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
 use crate::plan::{Hold, Plan, Target};
-use crate::stream::sse::{Decoder, Event};
+use crate::stream::{Decoder, Event, Framing};
 
 /// Most bytes of a body that are kept to observe it, when it is not held anyway.
 const MAX_OBSERVED: usize = 4 << 20;
@@ -88,15 +88,17 @@ impl Answer {
     fn mode(&self, headers: &Headers) -> Mode {
         let media = headers.get("content-type").map(media_type).unwrap_or_default();
         let success = (200..300).contains(&self.outcome.status);
+        // Compressed events cannot be read: they are judged as a whole, and refused.
+        let framing = self.dialect.framing();
+        if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
+            let stream = self.dialect.chat_stream(self.context.clone());
+            let events = Events::new(Decoder::new(framing), stream);
+            return match self.chat && self.hold != Hold::None {
+                true => Mode::HeldStream(events, Vec::new()),
+                false => Mode::Stream(events),
+            };
+        }
         match media.as_str() {
-            // Compressed events cannot be read: they are judged as a whole, and refused.
-            "text/event-stream" if success && !(self.chat && is_encoded(headers)) => {
-                let events = Events::new(self.dialect.chat_stream(self.context.clone()));
-                match self.chat && self.hold != Hold::None {
-                    true => Mode::HeldStream(events, Vec::new()),
-                    false => Mode::Stream(events),
-                }
-            }
             // What calls itself something else than JSON may yet be a chat completion, or a page.
             other
                 if self.translates
@@ -158,6 +160,9 @@ impl Answer {
         };
         if self.chat && matches!(self.mode, Mode::Stream(_) | Mode::HeldStream(..)) {
             headers.remove("content-length");
+            if self.dialect.framing() != Framing::Sse {
+                headers.set("content-type", Framing::Sse.media_type());
+            }
         }
         self.headers = headers.clone();
         if end_of_stream {
@@ -333,15 +338,15 @@ fn is_encoded(headers: &Headers) -> bool {
 struct Events {
     decoder: Decoder,
     stream: Stream,
-    /// An event was too long to be understood: what follows cannot be, either.
+    /// The decoder gave up: what follows cannot be understood, either.
     broken: bool,
     /// The first event that was an error.
     error: Option<Vec<u8>>,
 }
 
 impl Events {
-    fn new(stream: Stream) -> Box<Self> {
-        Box::new(Self { decoder: Decoder::default(), stream, broken: false, error: None })
+    fn new(decoder: Decoder, stream: Stream) -> Box<Self> {
+        Box::new(Self { decoder, stream, broken: false, error: None })
     }
 
     fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {

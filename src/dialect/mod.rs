@@ -14,7 +14,7 @@ mod tool_choice;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::stream::sse::Event;
+use crate::stream::{Event, Framing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -118,6 +118,11 @@ impl Dialect {
             }
             _ => Ok(()),
         }
+    }
+
+    /// How a stream of this format is divided into events.
+    pub fn framing(self) -> Framing {
+        Framing::Sse
     }
 
     /// Whether bodies of this operation change on their way.

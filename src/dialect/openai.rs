@@ -1,7 +1,7 @@
 //! OpenAI's format: nothing is translated, answers are only observed for the log.
 
 use super::{Facts, Usage, bounded, failure};
-use crate::stream::sse::Event;
+use crate::stream::Event;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -230,7 +230,7 @@ mod tests {
             let first =
                 br#"{"model":"m","choices":[{"delta":{"content":"a"}}],"x_groq":{"id":"r"}}"#;
             for data in [first, chunk.as_bytes()] {
-                stream.on_event(Event { name: b"", data });
+                stream.on_event(Event { name: b"", data, failed: false });
             }
             assert_eq!(stream.facts.usage.map(|usage| usage.total_tokens()), Some(13), "{chunk}");
         }
@@ -261,10 +261,10 @@ mod tests {
             r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
             "not json",
         ] {
-            stream.on_event(Event { name: b"", data: data.as_bytes() });
+            stream.on_event(Event { name: b"", data: data.as_bytes(), failed: false });
         }
         assert!(!stream.facts.complete);
-        stream.on_event(Event { name: b"", data: b"[DONE]" });
+        stream.on_event(Event { name: b"", data: b"[DONE]", failed: false });
         assert!(stream.facts.complete);
         assert_eq!(stream.facts.finish_reason.as_deref(), Some("length"));
         assert_eq!(stream.facts.usage.map(|usage| usage.total_tokens()), Some(3));

@@ -8,7 +8,7 @@ fn stream(dialect: Dialect, events: &[&str]) -> Facts {
     let mut stream = dialect.chat_stream(CONTEXT);
     let mut out = Vec::new();
     for data in events {
-        stream.on_event(Event { name: b"", data: data.as_bytes() }, &mut out);
+        stream.on_event(Event { name: b"", data: data.as_bytes(), failed: false }, &mut out);
     }
     stream.on_end(&mut out);
     stream.facts().clone()
@@ -189,7 +189,7 @@ fn content_of_cohere_is_more_than_its_begin() {
     ] {
         let mut stream = Dialect::Cohere.chat_stream(CONTEXT);
         let data = event(kind, message);
-        stream.on_event(Event { name: b"", data: data.as_bytes() }, &mut Vec::new());
+        stream.on_event(Event { name: b"", data: data.as_bytes(), failed: false }, &mut Vec::new());
         assert_eq!(stream.has_content(), content, "{data}");
     }
 }
@@ -205,7 +205,8 @@ fn content_is_what_an_answer_is_made_of() {
         [(usage, false), (empty, false), (thought, true), (call, true), (finish, true)]
     {
         let mut stream = Dialect::Gemini.chat_stream(CONTEXT);
-        stream.on_event(Event { name: b"", data: event.as_bytes() }, &mut Vec::new());
+        stream
+            .on_event(Event { name: b"", data: event.as_bytes(), failed: false }, &mut Vec::new());
         assert_eq!(stream.has_content(), content, "{event}");
     }
 }

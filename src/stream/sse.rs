@@ -1,19 +1,11 @@
 //! Server-sent events: an incremental decoder as the WHATWG HTML standard defines it
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>), and an encoder.
 
+use super::Event;
 use memchr::memchr2;
 
 /// Longest event that is held, in bytes.
 pub const MAX_EVENT: usize = 16 << 20;
-
-/// One event, as it was dispatched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Event<'a> {
-    /// The `event` field; empty when there was none.
-    pub name: &'a [u8],
-    /// The `data` lines, joined by line feeds.
-    pub data: &'a [u8],
-}
 
 /// An event grew past [`MAX_EVENT`]; the rest of the stream cannot be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +114,7 @@ impl Decoder {
 
     fn dispatch(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
         if self.has_data {
-            on_event(Event { name: &self.name, data: &self.data });
+            on_event(Event { name: &self.name, data: &self.data, failed: false });
         }
         self.has_data = false;
         self.data.clear();

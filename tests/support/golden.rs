@@ -3,7 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test helper")]
 
 use portkey_envoy::dialect::{Context, Dialect, Facts};
-use portkey_envoy::stream::sse::{Decoder, Event};
+use portkey_envoy::stream::{Decoder, Event};
 use serde_json::value::RawValue;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Case {
     fn stream(&self, chunks: &[&[u8]], context: Context) -> Vec<u8> {
         let mut out = Vec::new();
         let mut stream = self.dialect.chat_stream(context);
-        let mut decoder = Decoder::default();
+        let mut decoder = Decoder::new(self.dialect.framing());
         let mut on_event = |event: Event<'_>| stream.on_event(event, &mut out);
         for chunk in chunks {
             decoder.push(chunk, &mut on_event).unwrap();

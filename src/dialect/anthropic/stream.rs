@@ -12,7 +12,7 @@ use super::super::{Context, Facts, bounded, failure};
 use super::event::{Message, Payload, Piece};
 use super::usage::{self, Counts};
 use crate::json::{Object, write_string};
-use crate::stream::sse::{self, Event};
+use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 
 /// Where a stream is.

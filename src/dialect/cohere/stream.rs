@@ -9,7 +9,7 @@ use super::super::{Context, Facts, bounded, failure};
 use super::answer::{Delta, Message, Payload, Piece, ToolCall, read};
 use super::{COMPLETE, error, logprobs, usage};
 use crate::json::write_string;
-use crate::stream::sse::{self, Event};
+use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

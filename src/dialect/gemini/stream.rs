@@ -12,7 +12,7 @@ use super::message::{self, Calls, write_quoted};
 use super::response::write_reason;
 use super::usage::Counts;
 use super::{BLOCKED, error, finish_reason, logprobs};
-use crate::stream::sse::{self, Event};
+use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 
 /// Most candidates that are followed; Gemini has at most eight.
