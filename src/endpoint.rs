@@ -42,6 +42,15 @@ impl Endpoint {
     }
 }
 
+/// The part of a path (and its query) below `/v1`, or below Portkey's `/v1/proxy`.
+pub fn below(path: &str) -> &str {
+    let below = path.strip_prefix("/v1").unwrap_or(path);
+    match below.strip_prefix("/proxy") {
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => below,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 //! it from filter state. Written once per client request, read once per attempt.
 
 use crate::endpoint::Endpoint;
+use crate::provider::Values;
 use crate::report::Position;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,7 +10,7 @@ use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Attempts of one request, at most.
 const MAX_ATTEMPTS: u32 = 100;
@@ -49,6 +50,9 @@ pub struct Target {
     /// A credential that the caller sent, for this request only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Secret>,
+    /// The provider's settings, checked; secrets of the caller among them.
+    #[serde(skip_serializing_if = "Values::is_empty")]
+    pub settings: Values,
     /// Another base URL than the upstream's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_host: Option<String>,
@@ -215,7 +219,7 @@ mod tests {
             assert!(Plan::decode(&bytes[..end]).is_none(), "cut at {end}");
         }
         let text = String::from_utf8(bytes).unwrap();
-        assert!(Plan::decode(text.replace("\"version\":2", "\"version\":1").as_bytes()).is_none());
+        assert!(Plan::decode(text.replace("\"version\":3", "\"version\":2").as_bytes()).is_none());
     }
 
     #[test]

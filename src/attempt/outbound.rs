@@ -3,12 +3,12 @@
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, below};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{Plan, Target};
-use crate::provider::{self, BaseUrl, Quirk, Scheme};
+use crate::provider::{self, BaseUrl, Provider, Quirk, Scheme};
 use serde_json::value::RawValue;
 
 /// What Envoy or the client's network added for its own use, and the wish for an answer that we may
@@ -40,10 +40,12 @@ pub fn rewrite_headers(
             || CREDENTIAL_HEADERS.contains(&name)
             || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
-    headers.set(":path", row.path(&place.base_path, path_below(&plan.path)));
-    headers.set(":authority", place.authority.as_str());
+    headers.set(":path", path(row, &place, below(&plan.path), target)?);
+    headers.set(":authority", place.url.authority());
     for (name, value) in row.headers {
-        headers.set(name, *value);
+        if let Ok(value) = target.settings.expand(value) {
+            headers.set(name, value.as_bytes());
+        }
     }
     for (name, value) in &plan.headers {
         match row.client_headers.contains(&name.as_str()) {
@@ -79,8 +81,7 @@ pub fn rewrite_headers(
 
 /// Where a target's requests go.
 struct Place {
-    base_path: String,
-    authority: String,
+    url: BaseUrl,
     /// The scheme of a custom host.
     scheme: Option<&'static str>,
 }
@@ -88,16 +89,24 @@ struct Place {
 impl Place {
     fn of(target: &Target, upstream: &Upstream) -> Result<Self, Error> {
         let Some(url) = &target.custom_host else {
-            let (base_path, authority) = (upstream.base_path.clone(), upstream.authority.clone());
-            return Ok(Self { base_path, authority, scheme: None });
+            let slug = upstream.provider.slug;
+            let url = upstream.base.url(&target.settings).map_err(|missing| missing.error(slug))?;
+            let url = url.ok_or_else(|| {
+                Error::invalid("invalid_setting", format!("The settings of {slug} make no URL"))
+            })?;
+            return Ok(Self { url, scheme: None });
         };
         let url = BaseUrl::parse_public(url).map_err(|error| {
             Error::invalid("invalid_custom_host", "Invalid custom host")
                 .with_hint(error.to_string())
         })?;
         let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
-        Ok(Self { authority: url.authority(), base_path: url.path, scheme: Some(scheme) })
+        Ok(Self { url, scheme: Some(scheme) })
     }
+}
+
+fn path(row: &Provider, place: &Place, below: &str, target: &Target) -> Result<String, Error> {
+    row.path(&place.url.path, below, &target.settings).map_err(|missing| missing.error(row.slug))
 }
 
 /// The headers behind the hop: all but the hop's own.
@@ -113,15 +122,6 @@ pub fn relayed(mut headers: Headers) -> Headers {
 /// Drops what only we, and Envoy, may say in an answer.
 pub fn drop_forged(headers: &mut Headers) {
     headers.retain(|name| !name.starts_with(PREFIX) && !name.starts_with("x-envoy-"));
-}
-
-/// The client's path below `/v1`, or below Portkey's `/v1/proxy`.
-fn path_below(path: &str) -> &str {
-    let below = path.strip_prefix("/v1").unwrap_or(path);
-    match below.strip_prefix("/proxy") {
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => below,
-    }
 }
 
 /// Whether this provider gets another body than the client sent.
@@ -157,13 +157,13 @@ pub fn make_body(
     }
     let outgoing = row.dialect.chat_request(edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
-    headers.set(":path", row.path(&place.base_path, &outgoing.path));
+    headers.set(":path", path(row, &place, &outgoing.path, target)?);
     Ok(Made { body: Some(outgoing.body), model: outgoing.model })
 }
 
 /// The quirks that matter to this request: those of the operations that generate text.
 fn quirks(plan: &Plan, upstream: &Upstream) -> &'static [Quirk] {
-    match plan.endpoint == Endpoint::ChatCompletions || path_below(&plan.path) == "/completions" {
+    match plan.endpoint == Endpoint::ChatCompletions || below(&plan.path) == "/completions" {
         true => upstream.provider.quirks,
         false => &[],
     }

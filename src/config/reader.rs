@@ -123,7 +123,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn camel_case(name: &str) -> String {
+/// The other spelling of a snake_case name.
+pub fn camel_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for (at, word) in name.split('_').enumerate() {
         let mut chars = word.chars();

@@ -5,7 +5,7 @@ use super::settings::{CustomHost, Role, Settings, Upstream as RawUpstream, VERSI
 use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::json::Object;
-use crate::provider::{self, BaseUrl, Provider};
+use crate::provider::{self, BaseUrl, Missing, Provider, Values, placeholders};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -40,10 +40,10 @@ pub struct Saved {
 pub struct Upstream {
     /// Its row of the table.
     pub provider: &'static Provider,
-    /// Prefix of every path.
-    pub base_path: String,
-    /// Value of the `:authority` header.
-    pub authority: String,
+    /// Where it is.
+    pub base: Base,
+    /// The provider's settings that gateway.yaml gives.
+    pub settings: Values,
     /// Milliseconds until the response headers.
     pub timeout: Option<u64>,
     /// Headers that every request to it carries, over those of the provider's row.
@@ -56,6 +56,28 @@ pub struct Upstream {
     pub default_params: Option<Box<RawValue>>,
     /// Whether `GET /v1/models` lists it.
     pub listed: bool,
+}
+
+/// Where an upstream is.
+#[derive(Debug)]
+pub enum Base {
+    /// At this URL.
+    Fixed(BaseUrl),
+    /// At the URL that the settings of a request make of this one.
+    Account(String),
+}
+
+impl Base {
+    /// The URL for these settings; `None` when they do not make one, which checked ones do.
+    ///
+    /// # Errors
+    /// A setting is missing.
+    pub fn url(&self, settings: &Values) -> Result<Option<BaseUrl>, Missing> {
+        match self {
+            Self::Fixed(url) => Ok(Some(url.clone())),
+            Self::Account(template) => Ok(BaseUrl::parse_public(&settings.expand(template)?).ok()),
+        }
+    }
 }
 
 impl Registry {
@@ -142,15 +164,22 @@ impl Known for Registry {
 
 fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
     let provider = provider::find(&raw.provider).ok_or("unknown provider")?;
-    let url = BaseUrl::parse(&raw.base_url).map_err(|error| format!("base_url: {error}"))?;
+    let of_account = placeholders(&raw.base_url).next().is_some();
+    let base = match of_account {
+        true => Base::Account(raw.base_url),
+        false => {
+            let url = BaseUrl::parse(&raw.base_url);
+            Base::Fixed(url.map_err(|error| format!("base_url: {error}"))?)
+        }
+    };
     if let Some(params) = &raw.default_params {
         Object::parse(params.get().as_bytes())
             .map_err(|error| format!("default_params: {error}"))?;
     }
     Ok(Upstream {
         provider,
-        authority: url.authority(),
-        base_path: url.path,
+        base,
+        settings: raw.settings,
         timeout: raw.timeout,
         headers: raw.headers,
         injects_credential: raw.injects_credential,
@@ -175,7 +204,8 @@ mod tests {
             "virtual_keys":{"a":"vk.a"},"configs":{"pc-1":{"provider":"openai"}}}"#;
         let registry = parse(valid).unwrap();
         assert_eq!(registry.virtual_key("a"), Some("vk.a"));
-        assert_eq!(registry.upstream("vk.a").unwrap().base_path, "/v1");
+        let url = registry.upstream("vk.a").unwrap().base.url(&Values::default());
+        assert_eq!(url.unwrap().unwrap().path, "/v1");
         assert!(!registry.config("pc-1").unwrap().weighted);
         assert_eq!(registry.listed().collect::<Vec<_>>(), [("a", "openai")]);
         for (from, to, error) in [

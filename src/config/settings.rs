@@ -1,5 +1,6 @@
 //! The plugin configuration: what the native tool renders and the module reads.
 
+use crate::provider::Values;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -62,8 +63,12 @@ pub enum Role {
 pub struct Upstream {
     /// Slug of the row in the table of providers.
     pub provider: String,
-    /// Base URL; see [`crate::provider::BaseUrl`].
+    /// Base URL; see [`crate::provider::BaseUrl`]. The caller's settings stand for the placeholders
+    /// that it may hold.
     pub base_url: String,
+    /// The provider's settings that gateway.yaml gives, no secrets among them.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub settings: Values,
     /// Milliseconds until the response headers; `None` means no limit of this upstream's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u64>,

@@ -8,7 +8,7 @@ use super::inherit::Inherited;
 use super::query::Query;
 use super::reader::{Problem, Problems, Reader, note};
 use crate::error::Error;
-use crate::provider;
+use crate::provider::{self, PROVIDERS, Values};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -99,6 +99,9 @@ pub struct Target {
     pub virtual_key: Option<String>,
     /// The caller's own credential for the provider.
     pub api_key: Option<String>,
+    /// Settings of providers, not checked: which count, and what they may hold, depends on the
+    /// provider that the request ends up at.
+    pub provider_settings: Values,
     /// What it inherits.
     pub settings: Inherited,
 }
@@ -353,6 +356,13 @@ impl Builder<'_> {
         let mut target = Target { settings, ..Target::default() };
         target.virtual_key = reader.string("virtual_key", &mut self.problems);
         target.api_key = reader.string("api_key", &mut self.problems);
+        for setting in PROVIDERS.iter().flat_map(|row| row.settings) {
+            if target.provider_settings.get(setting.name).is_none()
+                && let Some(value) = reader.string(setting.name, &mut self.problems)
+            {
+                target.provider_settings.set(setting.name, value);
+            }
+        }
         let mut named_by = "virtual_key";
         match reader.string("provider", &mut self.problems) {
             Some(name) => match (name.strip_prefix('@'), provider::find(&name)) {

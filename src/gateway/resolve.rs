@@ -5,17 +5,17 @@ use super::chain::{self, Choice, Step};
 use super::{World, target_error};
 use crate::config::inherit::header_name;
 use crate::config::query::Subject;
-use crate::config::registry::{Registry, Saved};
+use crate::config::registry::{Registry, Saved, Upstream};
 use crate::config::request::{PREFIX, RequestOptions};
 use crate::config::tree::{self, Kind, Node, Target};
 use crate::contract::{cluster, weighted_config};
 use crate::decide;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, below};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
-use crate::provider::{self, PROVIDERS};
+use crate::provider::{self, PROVIDERS, Values};
 use crate::record::Record;
 use std::rc::Rc;
 
@@ -170,7 +170,7 @@ impl Resolver<'_> {
 
     fn target(&self, step: &Step<'_>) -> Result<plan::Target, Error> {
         let (registry, options, settings) = (self.registry, self.options, &step.target.settings);
-        let (cluster, key) = self.destination(step.target)?;
+        let Destination { cluster, key, by_headers } = self.destination(step.target)?;
         let upstream = registry.upstream(&cluster).ok_or_else(|| {
             Error::gateway("no_upstream", "The gateway has no upstream for this provider")
         })?;
@@ -180,6 +180,14 @@ impl Resolver<'_> {
             return Err(target_error::no_chat(row.slug));
         }
         let custom_host = options.custom_host.or(settings.custom_host.as_deref());
+        let provider_settings = self.provider_settings(step, upstream, by_headers)?;
+        let found = match custom_host {
+            Some(_) => Ok(()),
+            None => upstream.base.url(&provider_settings).map(|_| ()),
+        };
+        found
+            .and_then(|()| row.path("", below(self.path), &provider_settings))
+            .map_err(|missing| missing.error(row.slug))?;
         if let Some(url) = custom_host {
             self.check_host(url, step)?;
         }
@@ -194,6 +202,7 @@ impl Resolver<'_> {
             cluster,
             option_index: step.path.to_owned(),
             api_key: key.map(Secret),
+            settings: provider_settings,
             custom_host: custom_host.map(str::to_owned),
             strict: !(options.relaxed || settings.relaxed),
             override_params: settings.override_params.clone(),
@@ -206,6 +215,37 @@ impl Resolver<'_> {
             retry: settings.retry.clone(),
             fallbacks: step.fallbacks.clone(),
         })
+    }
+
+    /// The provider's settings for this request. What gateway.yaml says cannot be changed, or a key
+    /// of the operator's would go where a caller wants; then the config's target counts, then the
+    /// headers, if it is they that name the provider.
+    fn provider_settings(
+        &self,
+        step: &Step<'_>,
+        upstream: &Upstream,
+        by_headers: bool,
+    ) -> Result<Values, Error> {
+        let row = upstream.provider;
+        let mut values = Values::default();
+        for setting in row.settings {
+            let name = setting.name;
+            let given = upstream.settings.get(name).or(step.target.provider_settings.get(name));
+            let header = format!("{PREFIX}{}", setting.header);
+            let sent = match given {
+                None if by_headers => unique_text(self.headers, &header)?,
+                _ => None,
+            };
+            let Some(value) = given.or(sent.as_deref()).or(setting.default) else { continue };
+            setting.kind.check(value).map_err(|wanted| {
+                let param = if sent.is_some() { header } else { format!("{}.{name}", step.path) };
+                Error::invalid("invalid_setting", format!("Invalid {name} of {}", row.slug))
+                    .with_hint(wanted)
+                    .with_param(param)
+            })?;
+            values.set(name, value.to_owned());
+        }
+        Ok(values)
     }
 
     /// Envoy has one limit until the response headers for all attempts of a request, and it goes
@@ -268,21 +308,21 @@ impl Resolver<'_> {
         Ok(found)
     }
 
-    /// The cluster, and the caller's credential where one goes with it. The config's own target
-    /// wins over the headers.
-    fn destination(&self, target: &Target) -> Result<(String, Option<String>), Error> {
+    /// Where a target leads. What it says itself wins over the headers.
+    fn destination(&self, target: &Target) -> Result<Destination, Error> {
         let options = self.options;
+        let to = |cluster, key, by_headers| Ok(Destination { cluster, key, by_headers });
         if let Some(slug) = &target.virtual_key {
-            return Ok((self.virtual_key(slug)?, None));
+            return to(self.virtual_key(slug)?, None, false);
         }
         if let Some(slug) = target.provider {
-            return Ok((provider::provider_cluster(slug), target.api_key.clone()));
+            return to(provider::provider_cluster(slug), target.api_key.clone(), false);
         }
         if let Some(slug) = options.provider.and_then(|name| name.strip_prefix('@')) {
-            return Ok((self.virtual_key(tree::slug_of(slug))?, None));
+            return to(self.virtual_key(tree::slug_of(slug))?, None, true);
         }
         if let Some(slug) = options.virtual_key {
-            return Ok((self.virtual_key(slug)?, None));
+            return to(self.virtual_key(slug)?, None, true);
         }
         let name = options.provider.ok_or_else(|| target_error::nothing_named(options))?;
         let row = provider::find(name).ok_or_else(|| target_error::unknown_provider(name))?;
@@ -292,7 +332,7 @@ impl Resolver<'_> {
             (None, Some((name, _))) => unique_text(self.headers, name)?,
             (None, None) => None,
         };
-        Ok((provider::provider_cluster(row.slug), key))
+        to(provider::provider_cluster(row.slug), key, true)
     }
 
     fn virtual_key(&self, slug: &str) -> Result<String, Error> {
@@ -305,6 +345,15 @@ impl Resolver<'_> {
         record.provider = upstream.map(|upstream| upstream.provider.slug);
         record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
     }
+}
+
+/// What a target names.
+struct Destination {
+    cluster: String,
+    /// The caller's credential, where one goes with it.
+    key: Option<String>,
+    /// Whether the headers name it, and so may tell its provider's settings.
+    by_headers: bool,
 }
 
 /// Headers that a target may have sent on, at most.

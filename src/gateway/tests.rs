@@ -3,10 +3,14 @@ use crate::report::{Attempt, Position};
 
 const SETTINGS: &str = r#"{"version":1,"role":"gateway","max_body_bytes":1000,"request_timeout":60000,
     "upstreams":{
+        "provider.databricks":{"provider":"databricks",
+            "base_url":"https://{databricks_workspace}.cloud.databricks.com/x"},
         "provider.openai":{"provider":"openai","base_url":"https://a.example/v1"},
+        "vk.ws":{"provider":"databricks","base_url":"https://own.cloud.databricks.com/x",
+            "settings":{"databricks_workspace":"own"}},
         "vk.a":{"provider":"openai","base_url":"http://a.example/v1","timeout":250,"listed":true},
         "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"}},
-    "virtual_keys":{"a":"vk.a","b":"vk.b"},
+    "virtual_keys":{"a":"vk.a","b":"vk.b","ws":"vk.ws"},
     "custom_hosts":[{"host":"c.example"}],
     "default_config":"pc-weights",
     "configs":{"pc-split":{"strategy":{"mode":"loadbalance"},
@@ -209,6 +213,38 @@ fn custom_hosts_are_asked_of_the_list() {
         let Verdict::Reply(reply) = verdict else { panic!("{url}: {verdict:?}") };
         assert!(reply.details.contains("custom_host"), "{url}: {}", reply.details);
     }
+}
+
+#[test]
+fn settings_come_from_the_operator_then_the_config_then_the_headers_that_name_the_provider() {
+    let header = ("x-portkey-databricks-workspace", "header");
+    let own = ("x-portkey-config", r#"{"provider":"databricks","databricks_workspace":"own-1"}"#);
+    let camel = ("x-portkey-config", r#"{"databricksWorkspace":"own-2"}"#);
+    let databricks = ("x-portkey-provider", "databricks");
+    for (pairs, workspace) in [
+        ([databricks, header], "header"),
+        ([own, header], "own-1"),
+        ([camel, databricks], "own-2"),
+        ([("x-portkey-virtual-key", "ws"), header], "own"),
+    ] {
+        let (.., plan) = forwarded(&CALM, &pairs);
+        let settings = &plan.targets[0].settings;
+        assert_eq!(settings.get("databricks_workspace"), Some(workspace), "{pairs:?}");
+    }
+    let not_named_by_headers = r#"{"provider":"databricks"}"#;
+    for (pairs, code) in [
+        ([databricks, ("x-own", "o")], "missing_setting"),
+        ([("x-portkey-config", not_named_by_headers), header], "missing_setting"),
+        ([databricks, ("x-portkey-databricks-workspace", "a.evil.example/")], "invalid_setting"),
+        ([("x-portkey-config", r#"{"databricks_workspace":7}"#), databricks], "invalid_config"),
+    ] {
+        let (_, verdict) = ask(&CALM, &pairs);
+        let Verdict::Reply(reply) = verdict else { panic!("{pairs:?}: {verdict:?}") };
+        assert!(reply.status == 400 && reply.details.contains(code), "{}", reply.details);
+    }
+    // The place is another one: the account does not matter.
+    let host = ("x-portkey-custom-host", "https://c.example/v2");
+    assert_eq!(forwarded(&CALM, &[databricks, host]).1.cluster, "portkey.custom");
 }
 
 /// The answer for an attempt's end as Envoy tells it.

@@ -3,11 +3,13 @@
 mod base_url;
 mod not_yet;
 mod quirk;
+mod setting;
 mod table;
 
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
 pub use quirk::{Quirk, apply};
+pub use setting::{Kind, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
 
 use crate::dialect::Dialect;
@@ -17,14 +19,14 @@ use crate::dialect::Dialect;
 pub struct Provider {
     /// Portkey's name for it: the value of `x-portkey-provider`.
     pub slug: &'static str,
-    /// Where its API is when nothing else says; see [`BaseUrl`]. What replaces it (`base_url` in
-    /// gateway.yaml, a custom host) is such a URL, too.
+    /// Where its API is when nothing else says; see [`BaseUrl`]. May hold settings as placeholders.
+    /// What replaces it (`base_url` in gateway.yaml, a custom host) is such a URL without any.
     pub base_url: &'static str,
     /// What stands between the base URL and the path of an operation: empty, or as `/v1`. It is
     /// left out after a base URL that ends with it.
     pub prefix: &'static str,
     /// Operations with a path of their own: OpenAI's below `/v1`, and the vendor's below the base
-    /// URL.
+    /// URL, which may hold settings as placeholders.
     pub paths: &'static [(&'static str, &'static str)],
     /// The wire format that it speaks.
     pub dialect: Dialect,
@@ -32,7 +34,10 @@ pub struct Provider {
     pub chat: bool,
     /// How it takes a credential.
     pub auth: Auth,
-    /// Headers that every request to it carries; a client's own value of the same header wins.
+    /// What it needs to know beside a key.
+    pub settings: &'static [Setting],
+    /// Headers that every request to it carries; a client's own value of the same header wins. One
+    /// whose placeholder has no value is left out.
     pub headers: &'static [(&'static str, &'static str)],
     /// Headers that a client may send on to it, also with `x-portkey-` before their name.
     pub client_headers: &'static [&'static str],
@@ -43,16 +48,19 @@ pub struct Provider {
 impl Provider {
     /// Path and query of an operation. `base` is the path of the base URL in use, `below` what
     /// OpenAI has below `/v1`.
-    pub fn path(&self, base: &str, below: &str) -> String {
+    ///
+    /// # Errors
+    /// The path needs a setting that has no value.
+    pub fn path(&self, base: &str, below: &str, settings: &Values) -> Result<String, Missing> {
         let root = base.strip_suffix(self.prefix).unwrap_or(base);
         let own = self.paths.iter().find_map(|(from, to)| {
             let rest = below.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
         });
-        match own {
-            Some((path, rest)) => [root, path, rest].concat(),
+        Ok(match own {
+            Some((path, rest)) => [root, &settings.expand(path)?, rest].concat(),
             None => [root, self.prefix, below].concat(),
-        }
+        })
     }
 }
 
@@ -81,6 +89,11 @@ impl Auth {
 /// The row of that slug.
 pub fn find(slug: &str) -> Option<&'static Provider> {
     PROVIDERS.binary_search_by(|row| row.slug.cmp(slug)).ok().and_then(|at| PROVIDERS.get(at))
+}
+
+/// The setting of that name, whichever row has it.
+pub fn setting(name: &str) -> Option<&'static Setting> {
+    PROVIDERS.iter().flat_map(|row| row.settings).find(|setting| setting.name == name)
 }
 
 /// Name of the Envoy cluster that a provider's own traffic (no virtual key) takes.

@@ -18,11 +18,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
          https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",
     ),
     ("cortex", "the host holds the name of your Snowflake account"),
-    (
-        "databricks",
-        "the host holds the name of your workspace; the provider openai with the base_url \
-         https://<workspace>.cloud.databricks.com/serving-endpoints reaches it",
-    ),
     ("milvus", "it is a database of yours with no public host and no chat completions"),
     ("nomic", "it has a format of its own"),
     ("oracle", "it has a format and signatures of its own"),
@@ -44,11 +39,6 @@ pub const NOT_YET: &[(&str, &str)] = &[
          of Triton's OpenAI-compatible frontend reaches it",
     ),
     ("vertex-ai", "it has formats of its own, and the host holds your region and project"),
-    (
-        "workers-ai",
-        "the path holds your account; the provider openai with the base_url \
-         https://api.cloudflare.com/client/v4/accounts/<account>/ai/v1 reaches it",
-    ),
 ];
 
 /// Why there is no row of that slug; `None` for a row and for what nobody knows.

@@ -4,7 +4,7 @@
 //! what its documentation says that it refuses is.
 
 use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
-use super::{Auth, Provider};
+use super::{Auth, Kind, Provider, Setting};
 use crate::dialect::Dialect;
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
@@ -16,6 +16,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     dialect: Dialect::OpenAi,
     chat: true,
     auth: Auth::Bearer,
+    settings: &[],
     headers: &[],
     client_headers: &[],
     quirks: &[SystemRole],
@@ -23,6 +24,11 @@ const OPENAI_COMPATIBLE: Provider = Provider {
 
 /// A vendor without chat completions: its own operations pass.
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
+
+/// A setting without a default.
+const fn setting(name: &'static str, header: &'static str, kind: Kind) -> Setting {
+    Setting { name, header, kind, default: None }
+}
 
 const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
 
@@ -134,6 +140,12 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "dashscope",
         base_url: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "databricks",
+        base_url: "https://{databricks_workspace}.cloud.databricks.com/serving-endpoints",
+        settings: &[setting("databricks_workspace", "databricks-workspace", Kind::Label)],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -370,6 +382,12 @@ pub const PROVIDERS: &[Provider] = &[
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
     Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
     Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
+    Provider {
+        slug: "workers-ai",
+        base_url: "https://api.cloudflare.com/client/v4/accounts/{workers_ai_account_id}/ai/v1",
+        settings: &[setting("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
+        ..OPENAI_COMPATIBLE
+    },
     Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "z-ai",

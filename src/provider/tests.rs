@@ -9,8 +9,27 @@ const PORTKEYS: &str = include_str!("../../tests/fixtures/providers.txt");
 
 /// Rows with another URL than Portkey's: that one is switched off, or has a format of its own
 /// beside one that is OpenAI's.
-const MOVED: [&str; 7] =
-    ["ai21", "bytez", "github", "huggingface", "novita-ai", "ollama", "reka-ai"];
+const MOVED: [&str; 9] = [
+    "ai21",
+    "bytez",
+    "databricks",
+    "github",
+    "huggingface",
+    "novita-ai",
+    "ollama",
+    "reka-ai",
+    "workers-ai",
+];
+
+/// A value for each setting of a row.
+fn values(row: &Provider) -> Values {
+    let mut values = Values::default();
+    for setting in row.settings {
+        setting.kind.check("v1").expect(setting.name);
+        values.set(setting.name, "v1".to_owned());
+    }
+    values
+}
 
 fn portkeys() -> impl Iterator<Item = (&'static str, &'static str)> {
     PORTKEYS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
@@ -45,7 +64,7 @@ fn slugs_are_sorted_and_well_formed() {
 fn urls_and_paths_are_well_formed() {
     for row in PROVIDERS {
         let slug = row.slug;
-        let url = BaseUrl::parse(row.base_url).expect(slug);
+        let url = BaseUrl::parse(&values(row).expand(row.base_url).expect(slug)).expect(slug);
         let loopback = url.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         assert_eq!(url.scheme == Scheme::Http, loopback, "{slug}: TLS, but for a server of yours");
         assert!(!row.base_url.ends_with('/'), "{slug}");
@@ -54,6 +73,36 @@ fn urls_and_paths_are_well_formed() {
         assert!(row.paths.iter().all(|(from, to)| is_path(from) && is_path(to)), "{slug}");
         let from = row.paths.iter().map(|(from, _)| from);
         assert_eq!(from.clone().collect::<BTreeSet<_>>().len(), from.count(), "{slug}");
+    }
+}
+
+#[test]
+fn every_placeholder_is_a_setting_of_its_row() {
+    for row in PROVIDERS {
+        let paths = row.paths.iter().map(|(_, path)| *path);
+        let headers = row.headers.iter().map(|(_, value)| *value);
+        let values = values(row);
+        for text in [row.base_url].into_iter().chain(paths).chain(headers) {
+            let expanded = values.expand(text).unwrap_or_else(|_| panic!("{}: {text}", row.slug));
+            assert!(!expanded.contains(['{', '}']), "{}: {text}", row.slug);
+        }
+        for name in
+            placeholders(row.base_url).chain(row.paths.iter().flat_map(|p| placeholders(p.1)))
+        {
+            let kind = row.settings.iter().find(|one| one.name == name).unwrap().kind;
+            assert!(!matches!(kind, Kind::Text | Kind::Secret), "{}: {name} in a URL", row.slug);
+        }
+    }
+}
+
+#[test]
+fn a_name_means_the_same_setting_in_every_row() {
+    for one in PROVIDERS.iter().flat_map(|row| row.settings) {
+        let found = setting(one.name).unwrap();
+        assert_eq!((found.kind, found.header), (one.kind, one.header), "{}", one.name);
+        assert!(one.default.is_none_or(|value| one.kind.check(value).is_ok()), "{}", one.name);
+        let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        assert!([one.name, one.header].iter().all(|name| name.bytes().all(lower)), "{}", one.name);
     }
 }
 
@@ -100,7 +149,7 @@ fn every_provider_of_portkey_is_accounted_for() {
         };
         // Keys go into headers.
         let url = url.trim_end_matches("?key={key}");
-        let path = row.path(&base.path, below);
+        let path = row.path(&base.path, below, &Values::default()).unwrap();
         assert_eq!(format!("https://{}{path}", base.authority()), url, "{slug}");
     }
     assert!(MOVED.iter().all(|slug| portkeys().any(|(known, _)| known == *slug)));
@@ -117,7 +166,7 @@ fn every_row_is_found_by_its_slug() {
 
 #[test]
 fn a_path_is_made_of_base_prefix_and_operation() {
-    let row = find("hyperbolic").unwrap();
+    let (row, none) = (find("hyperbolic").unwrap(), Values::default());
     for (base, below, path) in [
         ("", "/chat/completions", "/v1/chat/completions"),
         ("/a", "/models?x=1", "/a/v1/models?x=1"),
@@ -127,7 +176,7 @@ fn a_path_is_made_of_base_prefix_and_operation() {
         ("", "/images/generations/1", "/v1/image/generation/1"),
         ("", "/images/generationsx", "/v1/images/generationsx"),
     ] {
-        assert_eq!(row.path(base, below), path);
+        assert_eq!(row.path(base, below, &none).unwrap(), path);
     }
-    assert_eq!(find("openai").unwrap().path("/v2", "/models"), "/v2/models");
+    assert_eq!(find("openai").unwrap().path("/v2", "/models", &none).unwrap(), "/v2/models");
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use crate::config::tree::Known;
-use crate::provider::{BaseUrl, Provider};
+use crate::provider::{Provider, Values};
 
 /// The whole file.
 #[derive(Debug)]
@@ -52,21 +52,14 @@ impl Known for Gateway {
 /// How one provider, or one virtual key, differs from the table of providers.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// Another place than the table's.
-    pub base_url: Option<Url>,
+    /// Another place than the table's: a valid [`crate::provider::BaseUrl`].
+    pub base_url: Option<String>,
     /// Milliseconds until the response headers.
     pub timeout: Option<u64>,
     /// Headers that every request carries, names in lower case.
     pub headers: BTreeMap<String, String>,
-}
-
-/// A base URL and its spelling.
-#[derive(Debug, Clone)]
-pub struct Url {
-    /// As it was written.
-    pub text: String,
-    /// Its parts.
-    pub parts: BaseUrl,
+    /// The provider's settings, but for secrets.
+    pub settings: Values,
 }
 
 /// A credential under a name.

@@ -1,12 +1,11 @@
 //! The provider clusters that follow from gateway.yaml: one per row of the table of providers,
 //! one per virtual key.
 
-use std::net::IpAddr;
-
-use super::model::{Gateway, Overrides, Secret, Url, VirtualKey};
+use super::model::{Gateway, Overrides, Secret, VirtualKey};
 use crate::config::settings;
 use crate::provider::{
-    BaseUrl, PROVIDERS, Provider, Scheme, provider_cluster, virtual_key_cluster,
+    BaseUrl, PROVIDERS, Provider, Scheme, Values, placeholders, provider_cluster,
+    virtual_key_cluster,
 };
 
 /// One provider cluster.
@@ -14,9 +13,7 @@ use crate::provider::{
 pub struct Upstream<'a> {
     /// Its name in Envoy.
     pub cluster: String,
-    /// Where the API is.
-    pub base_url: BaseUrl,
-    /// How Envoy gets there.
+    /// Where the API is, and how Envoy gets there.
     pub endpoint: Endpoint,
     /// What Envoy injects, for a virtual key with a credential.
     pub credential: Option<Credential<'a>>,
@@ -25,16 +22,16 @@ pub struct Upstream<'a> {
 }
 
 /// How Envoy gets to an upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// An address that needs no resolution.
-    Address(IpAddr),
+    Address(BaseUrl),
     /// A host name, resolved from the start and then again and again.
-    Name,
-    /// A host name that is not resolved before the first request to it.
+    Name(BaseUrl),
+    /// A host name that is not resolved before the first request to it, or that is not known before.
     NameOnUse,
     /// A listener inside the same Envoy, named by the host part.
-    Internal,
+    Internal(BaseUrl),
 }
 
 /// A credential and where it goes.
@@ -62,20 +59,21 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
     let overrides = gateway.providers.get(row.slug);
     let named = overrides.is_some();
     let none = Overrides::default();
-    let (base_url, url) = base_url(row, &[overrides.unwrap_or(&none)])?;
-    let endpoint = endpoint(&url, named);
+    let own = overrides.unwrap_or(&none);
+    let base_url = base_url(row, &[own], &own.settings);
+    let endpoint = endpoint(&base_url, named)?;
     let settings = settings::Upstream {
         provider: row.slug.to_owned(),
         base_url,
-        timeout: overrides.and_then(|overrides| overrides.timeout),
-        headers: overrides.map(|overrides| overrides.headers.clone()).unwrap_or_default(),
+        settings: own.settings.clone(),
+        timeout: own.timeout,
+        headers: own.headers.clone(),
         injects_credential: false,
         default_params: None,
-        listed: named || url.scheme == Scheme::Envoy,
+        listed: named || matches!(endpoint, Endpoint::Internal(_)),
         relayed: endpoint == Endpoint::NameOnUse,
     };
-    let cluster = provider_cluster(row.slug);
-    Some(Upstream { cluster, base_url: url, endpoint, credential: None, settings })
+    Some(Upstream { cluster: provider_cluster(row.slug), endpoint, credential: None, settings })
 }
 
 /// A virtual key takes over what gateway.yaml says of its provider, where it says nothing else.
@@ -87,16 +85,19 @@ fn of_virtual_key<'a>(
     let row = key.provider;
     let none = Overrides::default();
     let inherited = gateway.providers.get(row.slug).unwrap_or(&none);
-    let (base_url, url) = base_url(row, &[&key.overrides, inherited])?;
+    let values = key_settings(row, &key.overrides, inherited);
+    let base_url = base_url(row, &[&key.overrides, inherited], &values);
     let mut headers = inherited.headers.clone();
     headers.extend(key.overrides.headers.clone());
     let credential = match (row.auth.header(), &key.api_key) {
         (Some((header, prefix)), Some(secret)) => Some(Credential { slug, header, prefix, secret }),
         _ => None,
     };
+    let endpoint = endpoint(&base_url, true)?;
     let settings = settings::Upstream {
         provider: row.slug.to_owned(),
         base_url,
+        settings: values,
         timeout: key.overrides.timeout.or(inherited.timeout),
         headers,
         injects_credential: credential.is_some(),
@@ -104,27 +105,47 @@ fn of_virtual_key<'a>(
         listed: true,
         relayed: false,
     };
-    let cluster = virtual_key_cluster(slug);
-    let endpoint = endpoint(&url, true);
-    Some(Upstream { cluster, base_url: url, endpoint, credential, settings })
+    Some(Upstream { cluster: virtual_key_cluster(slug), endpoint, credential, settings })
 }
 
-/// The first base URL that one of `overrides` gives, else the row's. `None` does not occur: a
-/// test parses every row.
-fn base_url(row: &Provider, overrides: &[&Overrides]) -> Option<(String, BaseUrl)> {
+/// The settings of a virtual key, its provider's among them, and the defaults of those that its
+/// host depends on.
+pub fn key_settings(row: &Provider, own: &Overrides, inherited: &Overrides) -> Values {
+    let mut values = inherited.settings.clone();
+    for setting in row.settings {
+        let default = setting.default.filter(|_| {
+            values.get(setting.name).is_none()
+                && placeholders(row.base_url).any(|name| name == setting.name)
+        });
+        if let Some(value) = own.settings.get(setting.name).or(default) {
+            values.set(setting.name, value.to_owned());
+        }
+    }
+    values
+}
+
+/// The first base URL that one of `overrides` gives, else the row's: with placeholders in it where
+/// the settings do not fill them.
+fn base_url(row: &Provider, overrides: &[&Overrides], settings: &Values) -> String {
     match overrides.iter().find_map(|overrides| overrides.base_url.as_ref()) {
-        Some(Url { text, parts }) => Some((text.clone(), parts.clone())),
-        None => Some((row.base_url.to_owned(), BaseUrl::parse(row.base_url).ok()?)),
+        Some(url) => url.clone(),
+        None => settings.expand(row.base_url).unwrap_or(row.base_url.into()).into_owned(),
     }
 }
 
-fn endpoint(url: &BaseUrl, named: bool) -> Endpoint {
-    match (url.scheme, url.host.parse()) {
-        (Scheme::Envoy, _) => Endpoint::Internal,
-        (_, Ok(address)) => Endpoint::Address(address),
-        _ if named => Endpoint::Name,
-        _ => Endpoint::NameOnUse,
+/// `None` does not occur: gateway.yaml is checked, and a test parses every row.
+fn endpoint(base_url: &str, named: bool) -> Option<Endpoint> {
+    if placeholders(base_url).next().is_some() {
+        return Some(Endpoint::NameOnUse);
     }
+    let url = BaseUrl::parse(base_url).ok()?;
+    let address = url.host.parse::<std::net::IpAddr>();
+    Some(match (url.scheme, address) {
+        (Scheme::Envoy, _) => Endpoint::Internal(url),
+        (_, Ok(_)) => Endpoint::Address(url),
+        _ if named => Endpoint::Name(url),
+        _ => Endpoint::NameOnUse,
+    })
 }
 
 #[cfg(test)]
@@ -140,6 +161,7 @@ virtual_keys:
   ip: {provider: anthropic, api_key: k1, base_url: "http://[::1]:1", headers: {b: "2"}}
   name: {provider: anthropic, api_key: k2, timeout: 9}
   open: {provider: openai, api_key: k3}
+  ws: {provider: databricks, api_key: k4, databricks_workspace: adb-1}
 "#;
 
     #[test]
@@ -147,18 +169,26 @@ virtual_keys:
         let gateway = check(YAML, &|_| None).unwrap();
         let upstreams = list(&gateway);
         let endpoint = |cluster: &str| {
-            upstreams.iter().find(|one| one.cluster == cluster).map(|one| one.endpoint)
+            let upstream = upstreams.iter().find(|one| one.cluster == cluster).unwrap();
+            match &upstream.endpoint {
+                Endpoint::Address(url) => format!("address {}", url.host),
+                Endpoint::Name(url) => format!("name {}", url.host),
+                Endpoint::NameOnUse => "on use".to_owned(),
+                Endpoint::Internal(url) => format!("internal {}", url.host),
+            }
         };
         for (cluster, expected) in [
-            ("provider.anthropic", Endpoint::Name),
-            ("provider.demo", Endpoint::Internal),
-            ("provider.openai", Endpoint::NameOnUse),
-            ("vk.d", Endpoint::Internal),
-            ("vk.ip", Endpoint::Address("::1".parse().unwrap())),
-            ("vk.name", Endpoint::Name),
-            ("vk.open", Endpoint::Name),
+            ("provider.anthropic", "name api.anthropic.com"),
+            ("provider.databricks", "on use"),
+            ("provider.demo", "internal demo"),
+            ("provider.openai", "on use"),
+            ("vk.d", "internal demo"),
+            ("vk.ip", "address ::1"),
+            ("vk.name", "name api.anthropic.com"),
+            ("vk.open", "name api.openai.com"),
+            ("vk.ws", "name adb-1.cloud.databricks.com"),
         ] {
-            assert_eq!(endpoint(cluster), Some(expected), "{cluster}");
+            assert_eq!(endpoint(cluster), expected, "{cluster}");
         }
         assert_eq!(upstreams.len(), PROVIDERS.len() + gateway.virtual_keys.len());
     }
@@ -180,6 +210,7 @@ virtual_keys:
         let listed = |cluster| find(cluster).settings.listed;
         assert!(listed("provider.anthropic") && listed("provider.demo") && listed("vk.open"));
         let relayed = |cluster| find(cluster).settings.relayed;
+        assert!(relayed("provider.databricks") && !relayed("vk.ws"));
         assert!(relayed("provider.openai"));
         for direct in ["provider.anthropic", "provider.demo", "provider.ollama", "vk.open"] {
             assert!(!relayed(direct), "{direct}");

@@ -15,6 +15,7 @@ mod passing;
 mod providers;
 mod reload;
 mod routing;
+mod settings;
 mod streaming;
 mod timing;
 

@@ -5,7 +5,7 @@ use super::support::gateway::Gateway;
 use super::support::upstream::{Request, Upstream, json};
 use super::{CHAT, COMPLETION, MESSAGE};
 use portkey_envoy::dialect::Dialect;
-use portkey_envoy::provider::{BaseUrl, PROVIDERS, Provider, Quirk};
+use portkey_envoy::provider::{BaseUrl, PROVIDERS, Provider, Quirk, Values};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -58,10 +58,22 @@ fn expected(row: &Provider) -> Value {
     body
 }
 
+/// A value for each setting of a row.
+fn settings(row: &Provider) -> Values {
+    let mut values = Values::default();
+    row.settings.iter().for_each(|setting| values.set(setting.name, "v1".to_owned()));
+    values
+}
+
+/// The path of a row's base URL.
+fn base_path(row: &Provider) -> String {
+    BaseUrl::parse(&settings(row).expand(row.base_url).unwrap()).unwrap().path
+}
+
 /// The rows in their order, each with a base URL on `port` that ends as its own does.
 fn gateway_yaml(port: u16) -> String {
     let row = |row: &Provider| {
-        let path = BaseUrl::parse(row.base_url).unwrap().path;
+        let path = base_path(row);
         format!("  {}: {{base_url: 'http://127.0.0.1:{port}/{}{path}'}}\n", row.slug, row.slug)
     };
     ["providers:\n".to_owned()].into_iter().chain(reached().map(row)).collect()
@@ -85,7 +97,11 @@ fn every_vendor_gets_what_it_wants_and_nothing_else() {
     let mut seen = 0;
     for row in reached() {
         let provider = format!("x-portkey-provider: {}", row.slug);
+        let settings = row.settings.iter().map(|one| format!("x-portkey-{}: v1", one.header));
+        let settings: Vec<String> = settings.collect();
         let headers = [&provider, "authorization: Bearer sk-caller", "cookie: c", "x-own: o"];
+        let headers: Vec<&str> =
+            headers.into_iter().chain(settings.iter().map(String::as_str)).collect();
         // What only OpenAI's own format has is no matter of quirks for the others.
         let text = if row.dialect == Dialect::OpenAi { text.as_str() } else { CHAT };
         let response = gateway.chat(&headers, text);
@@ -107,7 +123,7 @@ fn every_vendor_gets_what_it_wants_and_nothing_else() {
 fn check(row: &Provider, request: &Request, sent: &str, port: u16) {
     let slug = row.slug;
     let (path, length) = (request.path.as_str(), request.body.len().to_string());
-    let base = format!("/{slug}{}", BaseUrl::parse(row.base_url).unwrap().path);
+    let base = format!("/{slug}{}", base_path(row));
     if row.dialect == Dialect::OpenAi {
         assert_eq!(path, format!("{base}{}/chat/completions", row.prefix));
         assert_eq!(request.json(), expected(row), "{slug}");
@@ -122,7 +138,9 @@ fn check(row: &Provider, request: &Request, sent: &str, port: u16) {
         ("content-length", length),
         ("accept", "application/json".to_owned()),
     ]);
-    headers.extend(row.headers.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    let settings = settings(row);
+    let value = |value| settings.expand(value).unwrap().into_owned();
+    headers.extend(row.headers.iter().map(|(name, text)| (*name, value(text))));
     headers.extend(row.auth.header().map(|(name, prefix)| (name, format!("{prefix}sk-caller"))));
     let got: BTreeMap<&str, String> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();

@@ -2,7 +2,7 @@
 
 use super::support::client::{self, Response};
 use super::support::gateway::{Gateway, free_port};
-use super::support::name_server;
+use super::support::name_server::NameServer;
 use super::support::upstream::{Step, Upstream, answer, chunk, json, sse_head};
 use super::{CHAT, CHAT_STREAM, COMPLETION, virtual_keys};
 use std::time::{Duration, Instant};
@@ -143,7 +143,7 @@ fn a_pause_that_is_too_long_is_not_waited_for() {
 fn failures_of_tls_and_of_names_move_on() {
     let plain = Upstream::answering(json(200, COMPLETION));
     let port = plain.port;
-    let names = name_server::start(&["known.example"]);
+    let names = NameServer::start(&["known.example"]).port;
     let gateway = Gateway::start(&format!(
         "dns_resolvers: ['127.0.0.1:{names}']\nvirtual_keys:\n  \
          lost: {{provider: openai, api_key: sk, base_url: 'http://lost.example/v1'}}\n  \

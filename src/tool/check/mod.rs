@@ -4,6 +4,7 @@ mod custom_host;
 mod resilience;
 mod saved;
 mod secret;
+mod setting;
 mod value;
 
 use std::collections::BTreeMap;
@@ -101,14 +102,15 @@ impl Checker<'_> {
         let keys = fields.get("virtual_keys").map(|field| field.entries(&mut self.problems));
         let keys = keys.unwrap_or_default();
         let slugs: Vec<&str> = keys.iter().map(|(slug, _)| *slug).collect();
+        let providers = fields.get("providers").map(|f| self.providers(f)).unwrap_or_default();
         Gateway {
             listen,
             admin,
             concurrency: self
                 .number(fields.get("concurrency"), 1..=1024)
                 .map_or_else(cores, |count| usize::try_from(count).unwrap_or(1)),
-            providers: fields.get("providers").map(|f| self.providers(f)).unwrap_or_default(),
-            virtual_keys: self.virtual_keys(&keys),
+            virtual_keys: self.virtual_keys(&keys, &providers),
+            providers,
             default_config: fields
                 .get("default_config")
                 .and_then(|field| self.default_config(field, fields.get("configs"))),
@@ -142,9 +144,9 @@ impl Checker<'_> {
         let mut providers = BTreeMap::new();
         for (slug, entry) in field.entries(&mut self.problems) {
             let row = self.provider(&entry.path, slug);
-            let known = ["base_url", "timeout", "headers"];
-            let fields = Fields::open(&entry, &known, &mut self.problems);
-            let overrides = self.overrides(&fields);
+            let known = ["base_url", "timeout", "headers"].into_iter().chain(setting::names(row));
+            let fields = Fields::open(&entry, &known.collect::<Vec<_>>(), &mut self.problems);
+            let overrides = self.overrides(&fields, row);
             if let Some(row) = row {
                 providers.insert(row.slug, overrides);
             }
@@ -152,11 +154,18 @@ impl Checker<'_> {
         providers
     }
 
-    fn virtual_keys(&mut self, entries: &[(&str, Field<'_>)]) -> BTreeMap<String, VirtualKey> {
+    fn virtual_keys(
+        &mut self,
+        entries: &[(&str, Field<'_>)],
+        providers: &BTreeMap<&'static str, Overrides>,
+    ) -> BTreeMap<String, VirtualKey> {
         let mut keys = BTreeMap::new();
         for (slug, entry) in entries {
             self.slug(&entry.path, slug);
             if let Some(key) = self.virtual_key(entry) {
+                let none = Overrides::default();
+                let inherited = providers.get(key.provider.slug).unwrap_or(&none);
+                self.check_place(&entry.path, key.provider, &key.overrides, inherited);
                 keys.insert((*slug).to_owned(), key);
             }
         }
@@ -164,9 +173,14 @@ impl Checker<'_> {
     }
 
     fn virtual_key(&mut self, entry: &Field<'_>) -> Option<VirtualKey> {
+        let mut unnoted = Problems::default();
+        let entries = entry.entries(&mut unnoted);
+        let slug = entries.iter().find(|(key, _)| *key == "provider");
+        let row = slug.and_then(|(_, field)| provider::find(field.text(&mut unnoted)?));
         let known = ["provider", "api_key", "base_url", "timeout", "headers", "default_params"];
-        let fields = Fields::open(entry, &known, &mut self.problems);
-        let overrides = self.overrides(&fields);
+        let known = known.into_iter().chain(setting::names(row));
+        let fields = Fields::open(entry, &known.collect::<Vec<_>>(), &mut self.problems);
+        let overrides = self.overrides(&fields, row);
         let default_params = fields.get("default_params").and_then(|field| self.object(field));
         let api_key = fields.get("api_key");
         let secret = api_key.and_then(|field| self.secret(field));
@@ -186,11 +200,12 @@ impl Checker<'_> {
         Some(VirtualKey { provider, api_key: secret, overrides, default_params })
     }
 
-    fn overrides(&mut self, fields: &Fields<'_>) -> Overrides {
+    fn overrides(&mut self, fields: &Fields<'_>, row: Option<&'static Provider>) -> Overrides {
         Overrides {
             base_url: fields.get("base_url").and_then(|field| self.url(field)),
             timeout: self.milliseconds(fields.get("timeout")),
             headers: fields.get("headers").map(|field| self.headers(field)).unwrap_or_default(),
+            settings: self.settings(fields, row),
         }
     }
 

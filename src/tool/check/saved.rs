@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::Checker;
+use crate::config::reader::camel_case;
 use crate::config::tree::{self, Known};
+use crate::provider::{Kind, PROVIDERS};
 use crate::tool::field::{Field, suggest};
 
 /// The virtual keys of the same file.
@@ -50,7 +52,7 @@ impl Checker<'_> {
     fn references(&mut self, object: &Field<'_>, keys: &[&str]) {
         for (key, entry) in object.entries(&mut self.problems) {
             match key {
-                "api_key" | "apiKey" => {
+                _ if is_secret(key) => {
                     // It would stand in Envoy's configuration for all to read who may see that.
                     let message = "a saved config holds no key: use a virtual key";
                     self.problems.add(&entry.path, message);
@@ -94,4 +96,12 @@ impl Checker<'_> {
             self.problems.add(path, format_args!("unknown virtual key {slug:?}{hint}"));
         }
     }
+}
+
+/// Whether a field of a target is a credential, in either spelling.
+fn is_secret(key: &str) -> bool {
+    let settings = PROVIDERS.iter().flat_map(|row| row.settings);
+    let secrets = settings.filter(|setting| setting.kind == Kind::Secret);
+    let mut names = secrets.map(|setting| setting.name).chain(["api_key"]);
+    names.any(|name| name == key || camel_case(name) == key)
 }

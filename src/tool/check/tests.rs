@@ -253,6 +253,36 @@ fn what_is_said_is_taken() {
 }
 
 #[test]
+fn settings_are_checked_and_a_key_needs_those_of_its_place() {
+    for (yaml, expected) in [
+        (
+            "virtual_keys: {k: {provider: databricks, api_key: sk}}",
+            "virtual_keys.k: needs databricks_workspace, or a base_url",
+        ),
+        (
+            "providers: {databricks: {databricks_workspace: a.evil.example/}}",
+            "providers.databricks.databricks_workspace: \
+             must be letters, digits and inner \"-\", at most 63",
+        ),
+        (
+            "providers: {openai: {databricks_workspace: a}}",
+            "providers.openai.databricks_workspace: unknown key",
+        ),
+    ] {
+        assert_eq!(problems(yaml), [expected], "{yaml}");
+    }
+    for settings in [
+        "databricks_workspace: adb-1",
+        "base_url: \"http://127.0.0.1:1\"",
+        "}}\nproviders: {databricks: {databricks_workspace: 7",
+    ] {
+        let yaml = "virtual_keys: {k: {provider: databricks, api_key: sk, SETTINGS}}";
+        let yaml = yaml.replace("SETTINGS", settings);
+        assert_eq!(problems(&yaml), [""; 0], "{settings}");
+    }
+}
+
+#[test]
 fn a_key_file_loses_its_last_line_break_only() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");

@@ -7,7 +7,6 @@ use super::Checker;
 use crate::http::is_header_value;
 use crate::provider::{BaseUrl, Scheme};
 use crate::tool::field::Field;
-use crate::tool::model::Url;
 use crate::tool::yaml::Node;
 
 /// Longest slug.
@@ -87,7 +86,7 @@ impl Checker<'_> {
         bytes
     }
 
-    pub(super) fn url(&mut self, field: &Field<'_>) -> Option<Url> {
+    pub(super) fn url(&mut self, field: &Field<'_>) -> Option<String> {
         let text = field.text(&mut self.problems)?;
         match BaseUrl::parse(text) {
             // Listeners inside Envoy are for the table of providers alone.
@@ -95,7 +94,7 @@ impl Checker<'_> {
                 self.problems.add(&field.path, "must begin with http:// or https://");
                 None
             }
-            Ok(parts) => Some(Url { text: text.to_owned(), parts }),
+            Ok(_) => Some(text.to_owned()),
             Err(error) => {
                 self.problems.add(&field.path, error);
                 None

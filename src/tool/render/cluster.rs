@@ -35,16 +35,15 @@ pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &
 }
 
 fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> Value {
-    let url = &upstream.base_url;
-    let tls = url.scheme == Scheme::Https;
-    let (way, negotiates) = match upstream.endpoint {
-        Endpoint::Address(_) => (merge(address(url), transport(url, places)), tls),
-        Endpoint::Name => {
+    let tls = |url: &BaseUrl| url.scheme == Scheme::Https;
+    let (way, negotiates) = match &upstream.endpoint {
+        Endpoint::Address(url) => (merge(address(url), transport(url, places)), tls(url)),
+        Endpoint::Name(url) => {
             let way = merge(name(url, gateway), resilience::outlier_detection(gateway));
-            (merge(way, transport(url, places)), tls)
+            (merge(way, transport(url, places)), tls(url))
         }
         Endpoint::NameOnUse => (inside(relay::RESOLVE_ON_USE), false),
-        Endpoint::Internal => (inside(&url.host), false),
+        Endpoint::Internal(url) => (inside(&url.host), false),
     };
     let breakers = resilience::circuit_breakers(&gateway.circuit_breakers);
     let options = filters::chain(filters::of_provider(upstream, places));

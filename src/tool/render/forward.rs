@@ -38,8 +38,11 @@ const NOT_PUBLIC: [(&str, u8); 22] = [
 
 /// Every such cluster that this gateway needs.
 pub(super) fn clusters(gateway: &Gateway, places: &Places) -> Vec<Value> {
-    let mut clusters = vec![forward(relay::RESOLVE_ON_USE, gateway, Some(places), &json!({}))];
     let deny = json!({ "resolved_address_filter": { "ranges": ranges() } });
+    let mut clusters = vec![
+        forward(relay::RESOLVE_ON_USE, gateway, Some(places), &json!({})),
+        forward(relay::RESOLVE_ACCOUNT, gateway, Some(places), &deny),
+    ];
     for (private, filter) in [(false, deny), (true, json!({}))] {
         if gateway.custom_hosts.iter().any(|host| host.private == private) {
             let tls = custom::cluster("https", private);

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 
 use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set, source};
 use crate::contract::{cluster, header};
-use crate::provider::{BaseUrl, PROVIDERS, Scheme};
+use crate::provider::{PROVIDERS, Provider};
 
 /// Cluster and listener through which hosts of the table of providers are resolved on use.
 pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
+/// Cluster behind the same listener for hosts that hold the name of an account, which is the
+/// caller's choice.
+pub(super) const RESOLVE_ACCOUNT: &str = "resolve_account";
 /// Listener of [`cluster::HOP`].
 pub(super) const HOP: &str = "hop";
 /// Listener of [`cluster::CUSTOM`].
@@ -22,27 +25,38 @@ const TRUSTED: &str = "127.0.0.1";
 
 /// The way to the hosts of the table of providers that gateway.yaml does not name.
 pub(super) fn resolve_on_use() -> Value {
-    let hosts: BTreeSet<String> = PROVIDERS
-        .iter()
-        .filter_map(|row| BaseUrl::parse(row.base_url).ok())
-        .filter(|url| url.scheme == Scheme::Https)
-        .map(|url| url.authority())
-        .collect();
+    let (accounts, hosts): (BTreeSet<String>, BTreeSet<String>) =
+        PROVIDERS.iter().filter_map(domain).partition(|domain| domain.starts_with('*'));
+    let virtual_host = |cluster: &str, domains: BTreeSet<String>| {
+        json!({
+            "name": cluster,
+            "domains": domains,
+            "routes": [{
+                "match": { "prefix": "/" },
+                // The listener of the clients rules how long a stream may take.
+                "route": { "cluster": cluster, "timeout": "0s" },
+            }],
+        })
+    };
     let routes = json!({ "route_config": {
         "name": RESOLVE_ON_USE,
         // Clusters come after the listeners.
         "validate_clusters": false,
-        "virtual_hosts": [{
-            "name": RESOLVE_ON_USE,
-            "domains": hosts,
-            "routes": [{
-                "match": { "prefix": "/" },
-                // The listener of the clients rules how long a stream may take.
-                "route": { "cluster": RESOLVE_ON_USE, "timeout": "0s" },
-            }],
-        }],
+        "virtual_hosts": [
+            virtual_host(RESOLVE_ON_USE, hosts),
+            virtual_host(RESOLVE_ACCOUNT, accounts),
+        ],
     } });
     relay(RESOLVE_ON_USE, routes)
+}
+
+/// The host of a row as a domain of Envoy's: with a setting in it, what follows that and a `*`.
+fn domain(row: &Provider) -> Option<String> {
+    let host = row.base_url.strip_prefix("https://")?.split('/').next()?;
+    Some(match host.rsplit_once('}') {
+        Some((_, fixed)) => format!("*{fixed}"),
+        None => host.to_owned(),
+    })
 }
 
 /// The way to the hosts that callers name.
