@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey golden providers clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey golden providers compatibility clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -89,5 +89,8 @@ providers: ## Write the table of providers into the README
 	sed -i -e '/<!-- providers -->/,/<!-- \/providers -->/{//!d}' \
 		-e '/<!-- providers -->/r $(CARGO_TARGET_DIR)/providers.md' README.md
 
+compatibility: build $(VENV)/.langchain ## Start the gateway on several releases of Envoy; writes docs/compatibility.md
+	$(VENV)/bin/python tests/compatibility/run.py
+
 clean: ## Remove what was built and installed
-	rm -rf $(CARGO_TARGET_DIR) $(VENV) .run
+	rm -rf $(CARGO_TARGET_DIR) $(VENV) .compatibility .run

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod provider;
 pub mod record;
 pub mod report;
+pub mod requirements;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod tool;

@@ -12,6 +12,7 @@ use crate::config::settings::Role;
 use crate::gateway::Reply;
 use crate::http::Headers;
 use crate::record;
+use crate::requirements;
 use abi::{Buffer, HostError, HostResult, Map};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
@@ -30,6 +31,8 @@ struct Root {
 
 impl Root {
     fn configure(&self, size: usize) -> Result<Registry, String> {
+        let node = abi::property("xds\0node").map_err(|e| e.to_string())?;
+        requirements::check(&node.unwrap_or_default())?;
         let json = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|e| e.to_string())?;
         let registry = Registry::parse(&json)?;
         declare_record().map_err(|e| e.to_string())?;

