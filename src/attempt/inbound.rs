@@ -8,7 +8,10 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
 use crate::plan::{Hold, Plan, Target};
+use crate::provider::{Provider, Touches};
+use crate::stream::lines::Lines;
 use crate::stream::{Decoder, Event, Framing};
+use std::borrow::Cow;
 
 /// Most bytes of a body that are kept to observe it, when it is not held anyway.
 const MAX_OBSERVED: usize = 4 << 20;
@@ -32,6 +35,8 @@ pub struct Answer {
     /// A chat completion: the only kind of stream whose proper end is known here.
     chat: bool,
     translates: bool,
+    /// What is edited in an answer that is not translated.
+    touches: Touches,
     /// The headers, as long as they are held.
     headers: Headers,
     outcome: Outcome,
@@ -45,14 +50,16 @@ pub struct Answer {
 enum Mode {
     /// The bytes are nobody's business.
     Pass,
+    /// JSON that is held until its first bytes show that it may be an object.
+    First(Vec<u8>),
     /// JSON that passes as it is; a copy is read at its end.
     Observe(Vec<u8>),
     /// Events that are translated or read on their way.
     Stream(Box<Events>),
     /// The same, held; with what goes out once they are not.
     HeldStream(Box<Events>, Vec<u8>),
-    /// A body that is translated or judged as a whole.
-    Whole,
+    /// A body that is translated or judged as a whole; what was read of it already.
+    Whole(Vec<u8>),
     /// Envoy's own answer, which becomes this error.
     Failed(Box<Error>),
 }
@@ -60,7 +67,7 @@ enum Mode {
 impl Answer {
     /// The answer of a target. `on` tells whether there is anywhere to go after it.
     pub fn new(
-        dialect: Dialect,
+        row: &'static Provider,
         plan: &Plan,
         target: &Target,
         context: Context,
@@ -71,14 +78,17 @@ impl Answer {
             Hold::FirstContent if !on && target.first_token_timeout.is_none() => Hold::None,
             hold => hold,
         };
+        let dialect = row.dialect;
+        let chat = plan.endpoint == Endpoint::ChatCompletions;
         Self {
             on,
             dialect,
             context,
             facts: Facts::default(),
             mode: Mode::Pass,
-            chat: plan.endpoint == Endpoint::ChatCompletions,
+            chat,
             translates: dialect.translates(plan.endpoint),
+            touches: Touches::new(if chat { row.touches } else { &[] }, row.slug, target.strict),
             headers: Headers::default(),
             outcome,
             hold,
@@ -92,22 +102,23 @@ impl Answer {
         let framing = self.dialect.framing();
         if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
             let stream = self.dialect.chat_stream(self.context.clone());
-            let events = Events::new(Decoder::new(framing), stream);
+            let edited = self.touches.edits_chunks().then(|| (Lines::default(), self.touches));
+            let events = Events::new(Decoder::new(framing), stream, edited);
             return match self.chat && self.hold != Hold::None {
                 true => Mode::HeldStream(events, Vec::new()),
                 false => Mode::Stream(events),
             };
         }
-        match media.as_str() {
-            // What calls itself something else than JSON may yet be a chat completion, or a page.
-            other
-                if self.translates
-                    || (self.chat && (self.on || !success || other != "application/json")) =>
-            {
-                Mode::Whole
-            }
-            "application/json" => Mode::Observe(Vec::new()),
-            _ => Mode::Pass,
+        let json = media == "application/json";
+        // What calls itself something else than JSON may yet be a chat completion, or a page.
+        if self.translates || (self.chat && (self.on || !success || !json)) {
+            return Mode::Whole(Vec::new());
+        }
+        match (json, self.chat && !is_encoded(headers)) {
+            (true, true) if self.touches.only_front() => Mode::First(Vec::new()),
+            (true, true) => Mode::Whole(Vec::new()),
+            (true, false) => Mode::Observe(Vec::new()),
+            (false, _) => Mode::Pass,
         }
     }
 
@@ -126,7 +137,10 @@ impl Answer {
 
     /// Whether nothing may go out yet.
     pub fn holds(&self) -> bool {
-        matches!(self.mode, Mode::Whole | Mode::HeldStream(..) | Mode::Failed(_))
+        matches!(
+            self.mode,
+            Mode::First(_) | Mode::Whole(_) | Mode::HeldStream(..) | Mode::Failed(_)
+        )
     }
 
     /// Whether a stream is held.
@@ -136,7 +150,7 @@ impl Answer {
 
     /// Whether nothing is read before the whole body is there.
     pub fn wants_whole(&self) -> bool {
-        self.holds() && !self.holds_stream()
+        matches!(self.mode, Mode::Whole(_) | Mode::Failed(_))
     }
 
     /// Whether the bytes matter.
@@ -164,6 +178,9 @@ impl Answer {
                 headers.set("content-type", Framing::Sse.media_type());
             }
         }
+        if matches!(self.mode, Mode::First(_)) && !end_of_stream {
+            self.make_room(headers);
+        }
         self.headers = headers.clone();
         if end_of_stream {
             // There is no body to translate: the gateway role answers for it.
@@ -182,6 +199,7 @@ impl Answer {
         let (chat, translates) = (self.chat, self.translates);
         let progress = match &mut self.mode {
             Mode::Pass => return Progress::Open(Inbound::Pass),
+            Mode::First(_) => return self.on_first(bytes, end_of_stream),
             Mode::Observe(seen) => {
                 if seen.len() + bytes.len() > MAX_OBSERVED {
                     self.mode = Mode::Pass;
@@ -198,10 +216,13 @@ impl Answer {
                 false => events.observe(bytes, end_of_stream, chat),
             }),
             Mode::HeldStream(..) => return self.on_held(bytes, end_of_stream),
-            Mode::Whole | Mode::Failed(_) if !end_of_stream => {
+            Mode::Whole(_) | Mode::Failed(_) if !end_of_stream => {
                 return Progress::Open(Inbound::Hold);
             }
-            Mode::Whole => self.judge_whole(bytes),
+            Mode::Whole(seen) => {
+                let seen = std::mem::take(seen);
+                self.judge_whole(&joined(seen, bytes))
+            }
             Mode::Failed(error) => {
                 let error = std::mem::replace(&mut **error, Error::gateway("", ""));
                 self.give_up(&error)
@@ -211,6 +232,41 @@ impl Answer {
             self.finish();
         }
         progress
+    }
+
+    /// Makes the length what it will be.
+    fn make_room(&self, headers: &mut Headers) {
+        let length = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
+        if let Some(length) = length {
+            headers.set("content-length", (length + self.touches.front().len()).to_string());
+        }
+    }
+
+    /// A body whose first bytes are an object's goes on; any other is judged as a whole.
+    fn on_first(&mut self, bytes: &[u8], end_of_stream: bool) -> Progress {
+        let Mode::First(seen) = &mut self.mode else { return Progress::Open(Inbound::Pass) };
+        seen.extend_from_slice(bytes);
+        let seen = std::mem::take(seen);
+        let mut text = seen.trim_ascii_start();
+        let brace = seen.len() - text.len();
+        let is_object = text.starts_with(b"{");
+        text = text.get(1..).unwrap_or_default().trim_ascii_start();
+        let is_member = text.starts_with(b"\"");
+        if !end_of_stream && text.is_empty() && (is_object || brace == seen.len()) {
+            self.mode = Mode::First(seen);
+            return Progress::Open(Inbound::Hold);
+        }
+        if !(is_object && is_member) {
+            self.mode = Mode::Whole(seen);
+            return self.on_body(&[], end_of_stream);
+        }
+        let (head, tail) = seen.split_at(brace + 1);
+        let front = self.touches.front();
+        let edited = (!front.is_empty()).then(|| [head, &front, tail].concat());
+        self.mode = Mode::Observe(Vec::new());
+        self.on_body(&seen, end_of_stream);
+        let inbound = edited.map_or(Inbound::Pass, Inbound::Replace);
+        Progress::Judged(self.outcome, inbound)
     }
 
     /// The time for the first content of a held stream is over.
@@ -248,9 +304,10 @@ impl Answer {
         if !enough {
             return Progress::Open(Inbound::Hold);
         }
-        let out = std::mem::take(out);
+        let (out, events_pass) = (std::mem::take(out), events.edited.is_none());
         self.release(end_of_stream);
-        let inbound = if self.translates { Inbound::Replace(out) } else { Inbound::Pass };
+        let passes = !self.translates && events_pass;
+        let inbound = if passes { Inbound::Pass } else { Inbound::Replace(out) };
         Progress::Judged(self.outcome, inbound)
     }
 
@@ -290,6 +347,10 @@ impl Answer {
         match self.dialect.chat_response(body, context, facts) {
             Err(error) => self.give_up(&error),
             Ok(body) => {
+                let body = match self.translates {
+                    true => body,
+                    false => self.touches.answer(&body),
+                };
                 if let Some(kind) = &self.facts.error_type {
                     self.outcome.status = outcome::status_of(kind);
                 }
@@ -328,6 +389,14 @@ impl Answer {
     }
 }
 
+/// All of a body: what was kept of it, and the rest.
+fn joined(seen: Vec<u8>, rest: &[u8]) -> Cow<'_, [u8]> {
+    match seen.is_empty() {
+        true => rest.into(),
+        false => [&seen, rest].concat().into(),
+    }
+}
+
 fn is_encoded(headers: &Headers) -> bool {
     let encoding = headers.get("content-encoding").unwrap_or_default();
     !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
@@ -342,15 +411,17 @@ struct Events {
     broken: bool,
     /// The first event that was an error.
     error: Option<Vec<u8>>,
+    /// What edits the bytes that pass.
+    edited: Option<(Lines, Touches)>,
 }
 
 impl Events {
-    fn new(decoder: Decoder, stream: Stream) -> Box<Self> {
-        Box::new(Self { decoder, stream, broken: false, error: None })
+    fn new(decoder: Decoder, stream: Stream, edited: Option<(Lines, Touches)>) -> Box<Self> {
+        Box::new(Self { decoder, stream, broken: false, error: None, edited })
     }
 
     fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self { decoder, stream, broken, error } = self;
+        let Self { decoder, stream, broken, error, edited } = self;
         let mut on_event = |event: Event<'_>| {
             stream.on_event(event, out);
             if error.is_none() && stream.facts().error_type.is_some() {
@@ -362,6 +433,12 @@ impl Events {
         }
         if end_of_stream && !*broken {
             decoder.finish(&mut on_event);
+        }
+        if let Some((lines, touches)) = edited {
+            lines.push(bytes, &|data| touches.chunk(data), out);
+            if end_of_stream {
+                lines.finish(&|data| touches.chunk(data), out);
+            }
         }
     }
 
@@ -380,18 +457,18 @@ impl Events {
         Inbound::Replace(out)
     }
 
-    /// The bytes pass; after the last ones comes an error event if a chat stream ended too early.
+    /// The bytes pass, or their lines are edited; after the last ones comes an error event if a chat stream ended too early.
     fn observe(&mut self, bytes: &[u8], end_of_stream: bool, chat: bool) -> Inbound {
-        // What a translator writes for another operation's events is nobody's.
-        self.feed(bytes, end_of_stream, &mut Vec::new());
-        if !(end_of_stream && chat) || self.broken {
-            return Inbound::Pass;
+        let (mut edited, mut appended) = (Vec::new(), Vec::new());
+        self.feed(bytes, end_of_stream, &mut edited);
+        if end_of_stream && chat && !self.broken {
+            self.stream.on_end(&mut appended);
         }
-        let mut appended = Vec::new();
-        self.stream.on_end(&mut appended);
-        match appended.is_empty() {
-            true => Inbound::Pass,
-            false => Inbound::Replace([bytes, &appended].concat()),
+        match (&self.edited, appended.is_empty()) {
+            (Some(_), _) => Inbound::Replace([edited, appended].concat()),
+            // What a translator writes for another operation's events is nobody's.
+            (None, true) => Inbound::Pass,
+            (None, false) => Inbound::Replace([bytes, &appended].concat()),
         }
     }
 }

@@ -7,6 +7,8 @@ const SETTINGS: &str = r#"{"version":1,"role":"provider","max_body_bytes":1000,"
         "vk.a":{"provider":"openai","base_url":"http://a.example/v1","injects_credential":true},
         "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"},
         "vk.c":{"provider":"cohere","base_url":"http://c.example"},
+        "vk.m":{"provider":"mistral-ai","base_url":"http://m.example/v1"},
+        "vk.q":{"provider":"groq","base_url":"http://q.example/v1"},
         "vk.g":{"provider":"google","base_url":"http://g.example/v1beta"}}}"#;
 
 const COMPLETION: &[u8] = br#"{"id":"c","model":"m","choices":[{"finish_reason":"stop"}]}"#;
@@ -282,6 +284,101 @@ fn what_one_attempt_said_is_not_told_of_the_next() {
     attempt.on_done(&Calm, 1);
     let second = report(&attempt.news());
     assert_eq!((second.attempts.len(), second.facts), (2, Facts::default()));
+}
+
+/// An attempt at the only target of a plan, whose answer has begun with these headers.
+fn answering(cluster: &str, pairs: &[(&str, &str)]) -> (Attempt, Inbound, Headers) {
+    let mut plan = Plan::new("/v1/chat/completions".to_owned(), Endpoint::ChatCompletions);
+    plan.targets.push(Target { cluster: cluster.to_owned(), strict: true, ..Target::default() });
+    let (mut attempt, _) = sent(&plan, None);
+    let (inbound, headers) = respond(&mut attempt, pairs);
+    (attempt, inbound, headers)
+}
+
+const JSON: [(&str, &str); 3] =
+    [(":status", "200"), ("content-type", "application/json"), ("content-length", "100")];
+
+#[test]
+fn an_answer_passes_from_its_first_bytes_on_with_the_provider_in_front() {
+    let named = r#" {"provider":"groq","id":"c"}"#;
+    for (cluster, length, text) in [("vk.q", "118", named), ("vk.a", "100", r#" {"id":"c"}"#)] {
+        for at in 1..11 {
+            let (mut attempt, inbound, headers) = answering(cluster, &JSON);
+            assert_eq!(inbound, Inbound::Hold);
+            assert_eq!(headers.text("content-length"), Some(length), "{cluster}");
+            let (head, tail) = br#" {"id":"c"}"#.split_at(at);
+            let mut out = Vec::new();
+            let mut held = Vec::new();
+            for (piece, end) in [(head, false), (tail, true)] {
+                held.extend_from_slice(piece);
+                match attempt.on_response_body(&Calm, piece, end, 9) {
+                    Inbound::Hold => {}
+                    Inbound::Pass => out.append(&mut held),
+                    Inbound::Replace(bytes) => {
+                        held.clear();
+                        out.extend(bytes);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(String::from_utf8(out).unwrap(), text, "cut at {at}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_object_is_an_error_and_not_an_answer() {
+    for body in ["", " ", "<html>", "oops", "{", "{]"] {
+        let (mut attempt, _, _) = answering("vk.a", &JSON);
+        // As the host does it: the rest of a body that is wanted as a whole comes at its end.
+        let mut rest = body.as_bytes();
+        while let Some((first, others)) = rest.split_first().filter(|_| !attempt.wants_whole()) {
+            assert_eq!(attempt.on_response_body(&Calm, &[*first], false, 9), Inbound::Hold);
+            rest = others;
+        }
+        let released = attempt.on_response_body(&Calm, rest, true, 9);
+        let Inbound::Release(headers, error) = released else { panic!("{body}: {released:?}") };
+        assert_eq!(headers.text(":status"), Some("502"), "{body}");
+        let length = error.len().to_string();
+        assert_eq!(headers.text("content-length"), Some(length.as_str()));
+        let error = String::from_utf8(error).unwrap();
+        assert!(error.contains(&format!("openai: {}\"", body.trim())), "{error}");
+    }
+}
+
+#[test]
+fn a_vendors_words_become_openais() {
+    let (mut attempt, inbound, _) = answering("vk.m", &JSON);
+    assert_eq!(inbound, Inbound::Hold);
+    let body = br#"{"id":"c","choices":[{"logprobs":null,"finish_reason":"model_length"}]}"#;
+    let Inbound::Release(_, body) = attempt.on_response_body(&Calm, body, true, 9) else {
+        panic!("not released");
+    };
+    let edited = r#"{"provider":"mistral-ai","id":"c","choices":[{"finish_reason":"length"}]}"#;
+    assert_eq!(String::from_utf8(body).unwrap(), edited);
+}
+
+#[test]
+fn chunks_are_edited_wherever_they_are_cut() {
+    let event = |data: &str| format!("data: {data}\n\n");
+    let first = r#"{"id":"c","model":"m","choices":[{"delta":{"content":"a"}}]}"#;
+    let last = r#"{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let stream = [": ping\n\n", &event(first), &event(last), &event("[DONE]")].concat();
+    let named = stream.replace("{\"id\"", "{\"provider\":\"groq\",\"id\"");
+    let pairs = [(":status", "200"), ("content-type", "text/event-stream")];
+    for at in 0..stream.len() {
+        let (mut attempt, inbound, _) = answering("vk.q", &pairs);
+        assert_eq!(inbound, Inbound::Pass);
+        let (head, tail) = stream.as_bytes().split_at(at);
+        let mut out = Vec::new();
+        for (piece, end) in [(head, false), (tail, true)] {
+            match attempt.on_response_body(&Calm, piece, end, 9) {
+                Inbound::Replace(bytes) => out.extend(bytes),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), named, "cut at {at}");
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ struct Body<'a> {
     param: Option<&'a RawValue>,
     #[serde(borrow)]
     code: Option<&'a RawValue>,
+    /// What API gateways of Apigee's kind have instead of all these.
+    #[serde(borrow)]
+    fault: Option<&'a RawValue>,
 }
 
 /// A provider's error; members but the message are raw JSON.
@@ -47,6 +50,9 @@ struct Failure<'a> {
 impl<'a> Failure<'a> {
     fn parse(body: &'a str) -> Option<Self> {
         let body: Body<'_> = object(body.trim_start())?;
+        if let Some(fault) = body.fault {
+            return Self::fault(fault);
+        }
         let detail = match body.error {
             None => body,
             Some(error) => match text(error) {
@@ -65,6 +71,26 @@ impl<'a> Failure<'a> {
             }
         };
         Some(Self { message, kind, param: detail.param, code: detail.code })
+    }
+
+    /// <https://cloud.google.com/apigee/docs/api-platform/troubleshoot/fault-handling>
+    fn fault(raw: &'a RawValue) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Fault<'a> {
+            #[serde(borrow, rename = "faultstring")]
+            text: &'a RawValue,
+            #[serde(borrow, default)]
+            detail: Option<&'a RawValue>,
+        }
+        #[derive(Deserialize)]
+        struct Code<'a> {
+            #[serde(borrow, rename = "errorcode")]
+            code: &'a RawValue,
+        }
+        let fault: Fault<'_> = object(raw.get())?;
+        let code = fault.detail.and_then(|detail| object(detail.get()));
+        let code = code.map(|detail: Code<'_>| detail.code);
+        Some(Self { message: text(fault.text)?, kind: None, param: None, code })
     }
 }
 
@@ -164,8 +190,15 @@ fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts
     let kind = failure.kind.and_then(text);
     facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), bounded));
     let message = [provider, " error: ", &failure.message].concat();
-    let members = [failure.kind, failure.param, failure.code].map(|raw| raw.map(RawValue::get));
-    write(out, &message, members, provider);
+    let [kind, param, code] = [failure.kind, failure.param, failure.code].map(raw_text);
+    // OpenAI's codes are strings.
+    let number = code.filter(|code| code.starts_with(|first: char| first.is_ascii_digit()));
+    let quoted = number.map(|number| ["\"", number, "\""].concat());
+    write(out, &message, [kind, param, quoted.as_deref().or(code)], provider);
+}
+
+fn raw_text(raw: Option<&RawValue>) -> Option<&str> {
+    raw.map(RawValue::get)
 }
 
 /// `members` are type, param and code as raw JSON.

@@ -5,12 +5,14 @@ mod not_yet;
 mod quirk;
 mod setting;
 mod table;
+mod touch;
 
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
 pub use quirk::{Quirk, apply};
 pub use setting::{Kind, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
+pub use touch::{Touch, Touches};
 
 use crate::dialect::Dialect;
 
@@ -43,6 +45,8 @@ pub struct Provider {
     pub client_headers: &'static [&'static str],
     /// What it wants otherwise in a body than its format has it.
     pub quirks: &'static [Quirk],
+    /// What Portkey's answers of it have otherwise than its own.
+    pub touches: &'static [Touch],
 }
 
 impl Provider {

@@ -4,6 +4,7 @@
 //! what its documentation says that it refuses is.
 
 use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
+use super::touch::Touch::{self, FinishReason, Named, NamedInChunks, NoNull};
 use super::{Auth, Kind, Provider, Setting};
 use crate::dialect::Dialect;
 
@@ -20,7 +21,17 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     headers: &[],
     client_headers: &[],
     quirks: &[SystemRole],
+    touches: NAMED,
 };
+
+/// Portkey names the provider in most vendors' answers,
+const NAMED: &[Touch] = &[Named];
+
+/// in the chunks of many,
+const NAMED_IN_CHUNKS: &[Touch] = &[Named, NamedInChunks];
+
+/// and makes some anew, where log probabilities get lost. Here only a null does.
+const REMADE: &[Touch] = &[Named, NamedInChunks, NoNull("logprobs")];
 
 /// A vendor without chat completions: its own operations pass.
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
@@ -77,6 +88,13 @@ const MISTRAL: &[Quirk] = &[
     Drop("web_search_options"),
 ];
 
+/// `model_length` is the length that the model allows.
+const MISTRAL_ANSWERS: &[Touch] =
+    &[Named, NamedInChunks, NoNull("logprobs"), FinishReason("model_length", "length")];
+
+/// <https://docs.together.ai/reference/chat-completions-1>
+const TOGETHER_ANSWERS: &[Touch] = &[Named, NamedInChunks, FinishReason("eos", "stop")];
+
 /// Every provider that the gateway knows.
 pub const PROVIDERS: &[Provider] = &[
     Provider {
@@ -84,6 +102,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.302.ai",
         prefix: "/v1",
         quirks: &[],
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -92,7 +111,12 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: MAX_TOKENS,
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "aibadgr", base_url: "https://aibadgr.com/api/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "aibadgr",
+        base_url: "https://aibadgr.com/api/v1",
+        touches: NAMED_IN_CHUNKS,
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "anthropic",
         base_url: "https://api.anthropic.com/v1",
@@ -101,12 +125,14 @@ pub const PROVIDERS: &[Provider] = &[
         headers: &[("anthropic-beta", "messages-2023-12-15"), ("anthropic-version", "2023-06-01")],
         client_headers: &["anthropic-beta", "anthropic-version"],
         quirks: &[],
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "anyscale",
         base_url: "https://api.endpoints.anyscale.com/v1",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -129,12 +155,14 @@ pub const PROVIDERS: &[Provider] = &[
         paths: &[("/models", "/v1/models")],
         dialect: Dialect::Cohere,
         quirks: &[],
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "cometapi",
         base_url: "https://api.cometapi.com/v1",
         quirks: &[],
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -152,12 +180,14 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "deepbricks",
         base_url: "https://api.deepbricks.ai/v1",
         quirks: MAX_TOKENS,
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "deepinfra",
         base_url: "https://api.deepinfra.com/v1/openai",
         quirks: MAX_TOKENS,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -165,6 +195,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.deepseek.com",
         prefix: "/v1",
         quirks: MAX_TOKENS,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -172,6 +203,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "envoy://demo/v1",
         auth: Auth::None,
         quirks: &[],
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -183,6 +215,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "fireworks-ai",
         base_url: "https://api.fireworks.ai/inference/v1",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -199,12 +232,14 @@ pub const PROVIDERS: &[Provider] = &[
         // Portkey puts the key into the URL, which is logged.
         auth: Auth::Header("x-goog-api-key"),
         quirks: &[],
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "groq",
         base_url: "https://api.groq.com/openai/v1",
         quirks: GROQ,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -212,6 +247,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://router.huggingface.co",
         prefix: "/v1",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -241,12 +277,18 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/v1",
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "lemonfox-ai", base_url: "https://api.lemonfox.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "lemonfox-ai",
+        base_url: "https://api.lemonfox.ai/v1",
+        touches: NAMED_IN_CHUNKS,
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "lepton",
         base_url: "https://api.lepton.ai",
         prefix: "/api/v1",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -254,9 +296,15 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.lingyiwanwu.com",
         prefix: "/v1",
         quirks: MAX_TOKENS,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "matterai", base_url: "https://api.matterai.so/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "matterai",
+        base_url: "https://api.matterai.so/v1",
+        touches: &[],
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "meshy",
         base_url: "https://api.meshy.ai/openapi",
@@ -268,6 +316,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "mistral-ai",
         base_url: "https://api.mistral.ai/v1",
         quirks: MISTRAL,
+        touches: MISTRAL_ANSWERS,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "modal", base_url: "https://api.modal.com/v1", ..OPENAI_COMPATIBLE },
@@ -282,12 +331,14 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.moonshot.cn",
         prefix: "/v1",
         quirks: MAX_TOKENS_AND_COOL,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "ncompass",
         base_url: "https://api.ncompass.tech/v1",
         quirks: MAX_TOKENS,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "nebius", base_url: "https://api.studio.nebius.ai/v1", ..OPENAI_COMPATIBLE },
@@ -297,6 +348,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.novita.ai/openai",
         prefix: "/v1",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -310,6 +362,7 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/v1",
         auth: Auth::None,
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -317,6 +370,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.openai.com/v1",
         client_headers: &["openai-beta", "openai-organization", "openai-project"],
         quirks: &[],
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -326,17 +380,20 @@ pub const PROVIDERS: &[Provider] = &[
         headers: &[("http-referer", "https://portkey.ai/"), ("x-title", "portkey")],
         client_headers: &["http-referer", "x-title"],
         quirks: MAX_TOKENS,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "ovhcloud",
         base_url: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "perplexity-ai",
         base_url: "https://api.perplexity.ai",
         quirks: MAX_TOKENS,
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -363,6 +420,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "sambanova",
         base_url: "https://api.sambanova.ai",
         prefix: "/v1",
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "scaleway", base_url: "https://api.scaleway.ai/v1", ..OPENAI_COMPATIBLE },
@@ -370,6 +428,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "siliconflow",
         base_url: "https://api.siliconflow.cn/v1",
         quirks: MAX_TOKENS,
+        touches: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -377,6 +436,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.together.xyz",
         prefix: "/v1",
         quirks: MAX_TOKENS,
+        touches: TOGETHER_ANSWERS,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
@@ -388,7 +448,7 @@ pub const PROVIDERS: &[Provider] = &[
         settings: &[setting("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", touches: &[], ..OPENAI_COMPATIBLE },
     Provider {
         slug: "z-ai",
         base_url: "https://api.z.ai/api/paas/v4",
@@ -399,6 +459,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "zhipu",
         base_url: "https://open.bigmodel.cn/api/paas/v4",
         quirks: MAX_TOKENS_AND_COOL,
+        touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
 ];

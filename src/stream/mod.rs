@@ -1,6 +1,7 @@
 //! Stream framings, over bytes: a frame may be cut anywhere.
 
 pub mod aws;
+pub mod lines;
 pub mod sse;
 
 /// One event of a stream.

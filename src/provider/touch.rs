@@ -1,0 +1,220 @@
+//! What is edited in an answer in OpenAI's format on its way to the client: a closed set of data,
+//! and edits of the text, so that nothing else of it changes or has to be understood.
+
+use crate::json::{Object, write_string};
+use memchr::memmem;
+use std::fmt;
+
+/// One edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    /// The provider's slug as the member `provider`, in answers that are no stream.
+    Named,
+    /// The same in each chunk of a stream.
+    NamedInChunks,
+    /// A finish reason that OpenAI does not have: the vendor's, and OpenAI's for it.
+    FinishReason(&'static str, &'static str),
+    /// A member that is left out where it is null and says nothing.
+    NoNull(&'static str),
+}
+
+/// The edits of one answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Touches {
+    list: &'static [Touch],
+    slug: &'static str,
+    strict: bool,
+}
+
+impl Touches {
+    /// Edits for answers of the provider of that slug; `strict` tells whether finish reasons must
+    /// be OpenAI's.
+    pub fn new(list: &'static [Touch], slug: &'static str, strict: bool) -> Self {
+        Self { list, slug, strict }
+    }
+
+    /// An answer that is no stream, edited.
+    pub fn answer(&self, text: &[u8]) -> Vec<u8> {
+        self.edit(text, Touch::Named)
+    }
+
+    /// The data of one event of a stream, edited.
+    pub fn chunk(&self, text: &[u8]) -> Vec<u8> {
+        self.edit(text, Touch::NamedInChunks)
+    }
+
+    /// Whether there is anything to edit in a stream.
+    pub fn edits_chunks(&self) -> bool {
+        self.list.iter().any(|touch| *touch != Touch::Named)
+    }
+
+    /// Whether all that there is to edit in an answer is what [`Self::front`] adds.
+    pub fn only_front(&self) -> bool {
+        self.list.iter().all(|touch| matches!(touch, Touch::Named | Touch::NamedInChunks))
+    }
+
+    /// What an answer has after its first brace: nothing, or a member and a comma.
+    pub fn front(&self) -> Vec<u8> {
+        match self.list.contains(&Touch::Named) {
+            true => member(self.slug),
+            false => Vec::new(),
+        }
+    }
+
+    fn edit(&self, text: &[u8], naming: Touch) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for touch in self.list {
+            match touch {
+                touch if *touch == naming => name(&mut text, self.slug),
+                Touch::FinishReason(own, openai) if self.strict => {
+                    text = replace(&text, "finish_reason", own, openai);
+                }
+                Touch::NoNull(key) => text = without_null(&text, key),
+                _ => {}
+            }
+        }
+        text
+    }
+}
+
+fn member(slug: &str) -> Vec<u8> {
+    let mut member = b"\"provider\":".to_vec();
+    write_string(&mut member, slug);
+    member.push(b',');
+    member
+}
+
+/// Puts the member `provider` first, unless the vendor has one of its own.
+fn name(text: &mut Vec<u8>, slug: &str) {
+    let Some(at) = text.iter().position(|byte| !byte.is_ascii_whitespace()) else { return };
+    let rest = text.get(at + 1..).unwrap_or_default();
+    let empty = rest.trim_ascii_start().starts_with(b"}");
+    if text.get(at) != Some(&b'{') || empty || has_own(text) {
+        return;
+    }
+    text.splice(at + 1..=at, member(slug));
+}
+
+fn has_own(text: &[u8]) -> bool {
+    // Hardly any answer has the word, and a search costs less than a parser.
+    memmem::find(text, b"\"provider\"").is_some()
+        && Object::parse(text).is_ok_and(|object| object.get("provider").is_some())
+}
+
+/// Wherever a key has this string for a value, it gets another.
+fn replace(text: &[u8], key: &str, from: &str, to: &str) -> Vec<u8> {
+    let value = ["\"", from, "\""].concat();
+    let mut out = Vec::with_capacity(text.len());
+    let mut copied = 0;
+    for (_, at) in values(text, key) {
+        if text.get(at..).is_some_and(|rest| rest.starts_with(value.as_bytes())) {
+            out.extend_from_slice(text.get(copied..at).unwrap_or_default());
+            out.extend_from_slice(["\"", to, "\""].concat().as_bytes());
+            copied = at + value.len();
+        }
+    }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
+    out
+}
+
+/// Leaves out each member of that key whose value is null.
+fn without_null(text: &[u8], key: &str) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
+    let mut copied = 0;
+    for (start, at) in values(text, key) {
+        let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix(b"null")) else {
+            continue;
+        };
+        out.extend_from_slice(text.get(copied..start).unwrap_or_default());
+        let rest = rest.trim_ascii_start();
+        copied = text.len() - rest.len();
+        if rest.starts_with(b",") {
+            copied += 1;
+        } else if out.trim_ascii_end().ends_with(b",") {
+            out.truncate(out.trim_ascii_end().len() - 1);
+        }
+    }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
+    out
+}
+
+/// Where each member of that key begins, and where its value does. A text in quotes within a
+/// string is no key: its quotes are escaped.
+fn values<'a>(text: &'a [u8], key: &str) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let quoted = ["\"", key, "\""].concat();
+    let found: Vec<usize> = memmem::find_iter(text, quoted.as_bytes()).collect();
+    found.into_iter().filter_map(move |start| {
+        let rest = text.get(start + quoted.len()..)?.trim_ascii_start();
+        let value = rest.strip_prefix(b":")?.trim_ascii_start();
+        Some((start, text.len() - value.len()))
+    })
+}
+
+impl fmt::Display for Touch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named => f.write_str("provider in answers"),
+            Self::NamedInChunks => f.write_str("provider in chunks"),
+            Self::FinishReason(from, to) => write!(f, "finish_reason {from} → {to}"),
+            Self::NoNull(key) => write!(f, "no null {key}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Touch::{FinishReason, Named, NamedInChunks, NoNull};
+    use super::*;
+
+    fn edit(list: &'static [Touch], chunk: bool, text: &str) -> String {
+        let touches = Touches::new(list, "acme", true);
+        let out =
+            if chunk { touches.chunk(text.as_bytes()) } else { touches.answer(text.as_bytes()) };
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_provider_comes_first_unless_there_is_one() {
+        for (text, named) in [
+            (r#"{"id":"1"}"#, r#"{"provider":"acme","id":"1"}"#),
+            (" \n{ \"id\" : 1}", " \n{\"provider\":\"acme\", \"id\" : 1}"),
+            (r#"{"provider":"own"}"#, r#"{"provider":"own"}"#),
+            (r#"{"a":{"provider":1}}"#, r#"{"provider":"acme","a":{"provider":1}}"#),
+            ("{ }", "{ }"),
+            ("[1]", "[1]"),
+            ("", ""),
+        ] {
+            assert_eq!(edit(&[Named], false, text), named, "{text}");
+            assert_eq!(edit(&[NamedInChunks], true, text), named, "{text}");
+            assert_eq!(edit(&[Named], true, text), text);
+            assert_eq!(edit(&[NamedInChunks], false, text), text);
+        }
+    }
+
+    #[test]
+    fn finish_reasons_become_openais_if_they_must() {
+        let touches: &[Touch] = &[FinishReason("eos", "stop")];
+        let text = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "eos"}]}"#;
+        let stop = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "stop"}]}"#;
+        assert_eq!(edit(touches, true, text), stop);
+        let relaxed = Touches::new(touches, "acme", false);
+        assert_eq!(relaxed.chunk(text.as_bytes()), text.as_bytes());
+        let other = r#"{"finish_reason":"eos2"}"#;
+        assert_eq!(edit(touches, true, other), other);
+    }
+
+    #[test]
+    fn a_null_is_left_out_wherever_it_stands() {
+        for (text, without) in [
+            (r#"{"a":1,"n":null}"#, r#"{"a":1}"#),
+            (r#"{"n" : null , "a":1}"#, r#"{ "a":1}"#),
+            (r#"{"a":1 , "n":null}"#, r#"{"a":1 }"#),
+            (r#"{"n":null}"#, "{}"),
+            (r#"[{"n":null,"n":null}]"#, "[{}]"),
+            (r#"{"n":{"n":1},"m":null}"#, r#"{"n":{"n":1},"m":null}"#),
+            (r#"{"a":"n","b":"\"n\":null"}"#, r#"{"a":"n","b":"\"n\":null"}"#),
+        ] {
+            assert_eq!(edit(&[NoNull("n")], true, text), without, "{text}");
+        }
+    }
+}
