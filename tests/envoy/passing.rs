@@ -3,7 +3,7 @@
 use super::support::client;
 use super::support::gateway::Gateway;
 use super::support::upstream::{Upstream, answer, json};
-use super::{ANT, CHAT, COMPLETION, MESSAGE, OAI, virtual_keys};
+use super::{ANT, CHAT, CHAT_STREAM, COMPLETION, MESSAGE, OAI, virtual_keys};
 
 const JSON: &str = "content-type: application/json";
 
@@ -61,6 +61,37 @@ fn a_translated_answer_is_openais() {
     assert_eq!(request.path, "/v1/messages");
     assert_eq!(request.json()["messages"][0]["role"], "user");
     assert!(request.json()["max_tokens"].is_u64());
+    gateway.assert_healthy();
+}
+
+#[test]
+fn answers_of_a_vendor_name_it_and_what_is_no_answer_is_an_error() {
+    let chunks = "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
+                  data: {\"id\":\"c\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+                  data: [DONE]\n\n";
+    let upstream = Upstream::start(move |request, at| match at {
+        0 => json(200, COMPLETION),
+        1 => json(200, "no object"),
+        _ => {
+            assert!(request.header("accept").is_some());
+            answer(200, "content-type: text/event-stream\r\n", chunks)
+        }
+    });
+    let port = upstream.port;
+    let url = format!("http://127.0.0.1:{port}/openai/v1");
+    let gateway = Gateway::start(&format!("providers:\n  groq: {{base_url: \"{url}\"}}\n"));
+    let groq = ["x-portkey-provider: groq", "authorization: Bearer k"];
+    let response = gateway.chat(&groq, CHAT);
+    assert_eq!(response.text(), COMPLETION.replacen('{', "{\"provider\":\"groq\",", 1));
+    let length = response.body.len().to_string();
+    assert_eq!(response.header("content-length"), Some(length.as_str()));
+    let response = gateway.chat(&groq, CHAT);
+    assert_eq!(response.status, 502, "{}", response.text());
+    let message = "Invalid response received from groq: no object";
+    assert_eq!(response.json()["error"]["message"], message);
+    let response = gateway.chat(&groq, CHAT_STREAM);
+    let named = chunks.replace("{\"id\"", "{\"provider\":\"groq\",\"id\"");
+    assert_eq!(response.text(), named);
     gateway.assert_healthy();
 }
 
