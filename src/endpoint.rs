@@ -2,31 +2,88 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The operation that a client asks for.
+/// The operation that a client asks for; paths are below `/v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// `POST /v1/chat/completions`.
+    /// `POST /chat/completions`.
     ChatCompletions,
-    /// `POST /v1/messages` and what is below it: Anthropic's own API.
+    /// `POST /completions`.
+    Completions,
+    /// `POST /embeddings`.
+    Embeddings,
+    /// `POST /rerank`.
+    Rerank,
+    /// `POST /moderations`.
+    Moderations,
+    /// `POST /images/generations`.
+    ImageGenerations,
+    /// `POST /images/edits`, a form.
+    ImageEdits,
+    /// `POST /images/variations`, a form.
+    ImageVariations,
+    /// `POST /audio/speech`: the answer is audio.
+    Speech,
+    /// `POST /audio/transcriptions`, a form.
+    Transcriptions,
+    /// `POST /audio/translations`, a form.
+    Translations,
+    /// `POST /responses`.
+    Responses,
+    /// An answer that OpenAI has kept: `/responses/{id}` and what is below it.
+    StoredResponses,
+    /// `POST /messages`: Anthropic's own API.
     Messages,
-    /// `GET /v1/models` and what is below it.
+    /// `POST /messages/count_tokens`.
+    CountTokens,
+    /// `/files` and what is below it.
+    Files,
+    /// `/batches` and what is below it.
+    Batches,
+    /// `/fine_tuning` and what is below it.
+    FineTuning,
+    /// `GET /models` and what is below it.
     Models,
-    /// Every other path below `/v1`.
+    /// `GET /realtime`: a WebSocket.
+    Realtime,
+    /// Every other path.
     Other,
 }
+
+/// Operations with one path.
+const EXACT: [(&str, &str, Endpoint); 15] = [
+    ("POST", "chat/completions", Endpoint::ChatCompletions),
+    ("POST", "completions", Endpoint::Completions),
+    ("POST", "embeddings", Endpoint::Embeddings),
+    ("POST", "rerank", Endpoint::Rerank),
+    ("POST", "moderations", Endpoint::Moderations),
+    ("POST", "images/generations", Endpoint::ImageGenerations),
+    ("POST", "images/edits", Endpoint::ImageEdits),
+    ("POST", "images/variations", Endpoint::ImageVariations),
+    ("POST", "audio/speech", Endpoint::Speech),
+    ("POST", "audio/transcriptions", Endpoint::Transcriptions),
+    ("POST", "audio/translations", Endpoint::Translations),
+    ("POST", "responses", Endpoint::Responses),
+    ("POST", "messages", Endpoint::Messages),
+    ("POST", "messages/count_tokens", Endpoint::CountTokens),
+    ("GET", "realtime", Endpoint::Realtime),
+];
 
 impl Endpoint {
     /// The operation of a path without its query; `None` when it is not below `/v1/`.
     pub fn of(method: &str, path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v1/")?;
-        let is = |name: &str| {
-            rest.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        Some(match method {
-            "POST" if rest == "chat/completions" => Self::ChatCompletions,
-            "POST" if is("messages") => Self::Messages,
-            "GET" if is("models") => Self::Models,
+        let exact = EXACT.into_iter().find(|(verb, name, _)| *verb == method && *name == rest);
+        if let Some((.., endpoint)) = exact {
+            return Some(endpoint);
+        }
+        let (first, below) = rest.split_once('/').unwrap_or((rest, ""));
+        Some(match (method, first) {
+            (_, "files") => Self::Files,
+            (_, "batches") => Self::Batches,
+            (_, "fine_tuning") => Self::FineTuning,
+            ("GET", "models") => Self::Models,
+            (_, "responses") if is_stored(method, below) => Self::StoredResponses,
             _ => Self::Other,
         })
     }
@@ -35,10 +92,58 @@ impl Endpoint {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::ImageGenerations => "image_generations",
+            Self::ImageEdits => "image_edits",
+            Self::ImageVariations => "image_variations",
+            Self::Speech => "speech",
+            Self::Transcriptions => "transcriptions",
+            Self::Translations => "translations",
+            Self::Responses => "responses",
+            Self::StoredResponses => "stored_responses",
             Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+            Self::Files => "files",
+            Self::Batches => "batches",
+            Self::FineTuning => "fine_tuning",
             Self::Models => "models",
+            Self::Realtime => "realtime",
             Self::Other => "other",
         }
+    }
+
+    /// Whether the request is a JSON object, whatever its content type says.
+    pub fn takes_json(self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Embeddings
+                | Self::Rerank
+                | Self::Moderations
+                | Self::ImageGenerations
+                | Self::Speech
+                | Self::Responses
+                | Self::Messages
+                | Self::CountTokens
+        )
+    }
+
+    /// Whether the client speaks to the provider itself, so that its own headers go on.
+    pub fn is_proxied(self) -> bool {
+        matches!(self, Self::Models | Self::Realtime | Self::Other)
+    }
+}
+
+/// `GET` and `DELETE /responses/{id}`, `POST /responses/{id}/cancel`, `GET
+/// /responses/{id}/input_items`.
+fn is_stored(method: &str, below: &str) -> bool {
+    match method {
+        "GET" | "DELETE" => !below.is_empty(),
+        _ => below.ends_with("/cancel"),
     }
 }
 
@@ -60,17 +165,41 @@ mod tests {
         for (method, path, endpoint) in [
             ("POST", "/v1/chat/completions", Some(Endpoint::ChatCompletions)),
             ("GET", "/v1/chat/completions", Some(Endpoint::Other)),
+            ("POST", "/v1/completions", Some(Endpoint::Completions)),
             ("POST", "/v1/messages", Some(Endpoint::Messages)),
-            ("POST", "/v1/messages/count_tokens", Some(Endpoint::Messages)),
+            ("POST", "/v1/messages/count_tokens", Some(Endpoint::CountTokens)),
+            ("POST", "/v1/messages/batches", Some(Endpoint::Other)),
             ("POST", "/v1/messagesx", Some(Endpoint::Other)),
             ("GET", "/v1/models", Some(Endpoint::Models)),
             ("GET", "/v1/models/gpt-4o", Some(Endpoint::Models)),
-            ("POST", "/v1/embeddings", Some(Endpoint::Other)),
+            ("DELETE", "/v1/models/gpt-4o", Some(Endpoint::Other)),
+            ("POST", "/v1/embeddings", Some(Endpoint::Embeddings)),
+            ("POST", "/v1/embeddings/", Some(Endpoint::Other)),
+            ("POST", "/v1/proxy/embeddings", Some(Endpoint::Other)),
+            ("POST", "/v1/files", Some(Endpoint::Files)),
+            ("DELETE", "/v1/files/f1", Some(Endpoint::Files)),
+            ("GET", "/v1/filesx", Some(Endpoint::Other)),
+            ("POST", "/v1/batches/b1/cancel", Some(Endpoint::Batches)),
+            ("POST", "/v1/fine_tuning/jobs", Some(Endpoint::FineTuning)),
+            ("POST", "/v1/responses", Some(Endpoint::Responses)),
+            ("GET", "/v1/responses/r1", Some(Endpoint::StoredResponses)),
+            ("POST", "/v1/responses/r1/cancel", Some(Endpoint::StoredResponses)),
+            ("POST", "/v1/responses/input_tokens", Some(Endpoint::Other)),
+            ("GET", "/v1/realtime", Some(Endpoint::Realtime)),
+            ("POST", "/v1/realtime/sessions", Some(Endpoint::Other)),
             ("POST", "/v1", None),
             ("POST", "/v10/x", None),
             ("POST", "/chat/completions", None),
         ] {
             assert_eq!(Endpoint::of(method, path), endpoint, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_logs_is_the_name_in_plans() {
+        for (.., endpoint) in EXACT {
+            let name = serde_json::to_string(&endpoint).unwrap();
+            assert_eq!(name, format!("\"{}\"", endpoint.as_str()));
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -12,24 +13,21 @@ use std::fmt;
 /// many there are.
 pub const MAX_MEMBERS: usize = 1000;
 
-/// A JSON object whose members are unparsed.
+/// A JSON object whose members are unparsed. It knows which of them were asked for.
 #[derive(Debug, Default)]
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, Member<'a>)>,
 }
 
 #[derive(Debug)]
-enum Member<'a> {
-    Borrowed(&'a str),
-    Owned(String),
+struct Member<'a> {
+    raw: Cow<'a, str>,
+    read: Cell<bool>,
 }
 
-impl Member<'_> {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(text) => text,
-            Self::Owned(text) => text,
-        }
+impl<'a> Member<'a> {
+    fn new(raw: impl Into<Cow<'a, str>>) -> Self {
+        Self { raw: raw.into(), read: Cell::new(false) }
     }
 }
 
@@ -93,14 +91,21 @@ impl<'a> Object<'a> {
         if let Some((key, _)) = members.iter().find(|(key, _)| !seen.insert(key.as_ref())) {
             return Err(ObjectError::Duplicate(key.chars().take(64).collect()));
         }
-        let members =
-            members.into_iter().map(|(key, raw)| (key, Member::Borrowed(raw.get()))).collect();
+        let members = members.into_iter().map(|(key, raw)| (key, Member::new(raw.get()))).collect();
         Ok(Self { members })
     }
 
     /// The raw JSON of a member.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.members.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+        let (_, member) = self.members.iter().find(|(name, _)| name == key)?;
+        member.read.set(true);
+        Some(&member.raw)
+    }
+
+    /// The members that were never asked for by their key, in order.
+    pub fn unread(&self) -> impl Iterator<Item = (&str, &str)> {
+        let unread = self.members.iter().filter(|(_, member)| !member.read.get());
+        unread.map(|(key, member)| (key.as_ref(), member.raw.as_ref()))
     }
 
     /// A member that is a string.
@@ -116,8 +121,8 @@ impl<'a> Object<'a> {
     /// Replaces a member in its place, or appends it. `raw` must be valid JSON.
     pub fn set(&mut self, key: &str, raw: String) {
         match self.members.iter_mut().find(|(name, _)| name == key) {
-            Some((_, value)) => *value = Member::Owned(raw),
-            None => self.members.push((Cow::Owned(key.to_owned()), Member::Owned(raw))),
+            Some((_, member)) => *member = Member::new(raw),
+            None => self.members.push((Cow::Owned(key.to_owned()), Member::new(raw))),
         }
     }
 
@@ -142,7 +147,7 @@ impl<'a> Object<'a> {
 
     /// Key and raw value of each member, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().map(|(key, value)| (key.as_ref(), value.as_str()))
+        self.members.iter().map(|(key, member)| (key.as_ref(), member.raw.as_ref()))
     }
 
     /// The object as JSON text.

@@ -38,6 +38,7 @@ pub const FIELDS: &[&str] = &[
     "error_source",
     "option_index",
     "trail",
+    "dropped_params",
 ];
 
 /// What the gateway role knows of a request. `None` means that the request did not get so far.
@@ -90,6 +91,8 @@ impl Record {
         out.text("error_source", self.error_source.as_deref().or(blamed));
         out.text("option_index", self.option_index.as_deref());
         out.text("trail", self.trail.as_deref());
+        let dropped = report.and_then(|report| report.dropped.list());
+        out.text("dropped_params", dropped.as_deref());
         if let Some(facts) = facts {
             out.facts(facts);
         }
@@ -294,13 +297,15 @@ mod tests {
             error_type: Some("rate_limit".into()),
             complete: true,
         };
-        let report = Report { facts, ..Report::default() };
+        let mut report = Report { facts, ..Report::default() };
+        report.dropped.add("seed");
         let read = read_struct(&record.encode(Some(&report)));
         assert_eq!(read["metadata"], metadata);
         assert_eq!(read["total_tokens"], 7.0);
         assert_eq!(read["stream"], true);
         assert_eq!(read["error_type"], "rate_limit");
         assert_eq!(read["error_source"], "provider");
+        assert_eq!(read["dropped_params"], "seed");
         let mut names: Vec<&str> = read.as_object().unwrap().keys().map(String::as_str).collect();
         let mut fields = FIELDS.to_vec();
         names.sort_unstable();

@@ -1,6 +1,6 @@
 //! What the provider role found out, for the next attempt and for the gateway role.
 
-use crate::dialect::Facts;
+use crate::dialect::{Dropped, Facts};
 use serde::{Deserialize, Serialize};
 
 /// One request as seen from its attempts.
@@ -13,6 +13,9 @@ pub struct Report {
     /// Milliseconds that Envoy was asked to wait between them.
     #[serde(default)]
     pub waited: u64,
+    /// What the last attempt's provider could not be told.
+    #[serde(default)]
+    pub dropped: Dropped,
     /// What is known of the last attempt's answer.
     pub facts: Facts,
 }

@@ -101,7 +101,7 @@ impl Answer {
         // Compressed events cannot be read: they are judged as a whole, and refused.
         let framing = self.dialect.framing();
         if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
-            let stream = self.dialect.chat_stream(self.context.clone());
+            let stream = self.dialect.stream(self.context.clone());
             let edited = self.touches.edits_chunks().then(|| (Lines::default(), self.touches));
             let events = Events::new(Decoder::new(framing), stream, edited);
             return match self.chat && self.hold != Hold::None {
@@ -344,7 +344,7 @@ impl Answer {
             let message = format!("{} answered with a compressed body", context.provider);
             return self.give_up(&Error::provider(502, "invalid_response", message));
         }
-        match self.dialect.chat_response(body, context, facts) {
+        match self.dialect.response(body, context, facts) {
             Err(error) => self.give_up(&error),
             Ok(body) => {
                 let body = match self.translates {

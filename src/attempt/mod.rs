@@ -10,7 +10,7 @@ mod outcome;
 use crate::config::registry::{Registry, Upstream};
 use crate::contract::{cluster, header};
 use crate::decide::{self, Next, Outcome};
-use crate::dialect::{Context, Facts};
+use crate::dialect::{Context, Dropped, Facts};
 use crate::error::Error;
 use crate::gateway::{Reply, World};
 use crate::http::Headers;
@@ -133,6 +133,7 @@ impl Attempt {
         self.report = beginning.report.and_then(Report::decode).unwrap_or_default();
         // What the attempt before said is not this one's answer.
         self.report.facts = Facts::default();
+        self.report.dropped = Dropped::default();
         self.at = self.report.next.take().unwrap_or_else(|| match plan.weighted {
             true => picked(&plan, &(beginning.cluster)()),
             false => plan.start(),
@@ -160,8 +161,9 @@ impl Attempt {
             outbound::make_body(&plan, target, upstream, body, &mut headers)
         });
         match made {
-            Ok(Made { body, model }) => {
+            Ok(Made { body, model, dropped }) => {
                 self.model = model;
+                self.report.dropped = dropped;
                 if let Some(body) = &body {
                     headers.remove("transfer-encoding");
                     headers.set("content-length", body.len().to_string());
@@ -201,6 +203,7 @@ impl Attempt {
         let relayed = upstream.relayed || target.hop || target.custom_host.is_some();
         let failure = local.filter(|_| relayed).map(|flags| outcome::local(&flags, target.timeout));
         let context = Context {
+            endpoint: plan.endpoint,
             provider: upstream.provider.slug,
             strict: target.strict,
             created: now / 1000,

@@ -3,6 +3,7 @@
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
+use crate::dialect::{Ask, Dropped};
 use crate::endpoint::{Endpoint, below};
 use crate::error::Error;
 use crate::http::Headers;
@@ -137,6 +138,8 @@ pub struct Made {
     pub body: Option<Vec<u8>>,
     /// See [`crate::dialect::Outgoing::model`].
     pub model: Option<Box<RawValue>>,
+    /// What the provider could not be told.
+    pub dropped: Dropped,
 }
 
 /// The body for this provider; sets the path that goes with it.
@@ -150,22 +153,32 @@ pub fn make_body(
     body: &[u8],
     headers: &mut Headers,
 ) -> Result<Made, Error> {
-    let edited = edit(target, upstream, quirks(plan, upstream), body)?;
+    let mut dropped = Dropped::default();
+    let edited = edit(target, upstream, quirks(plan, upstream), body, &mut dropped)?;
     let row = upstream.provider;
     if !row.dialect.translates(plan.endpoint) {
-        return Ok(Made { body: edited, model: None });
+        return Ok(Made { body: edited, model: None, dropped });
     }
-    let outgoing = row.dialect.chat_request(edited.as_deref().unwrap_or(body))?;
+    let ask = Ask {
+        endpoint: plan.endpoint,
+        path: below(&plan.path),
+        stream: plan.stream,
+        strict: target.strict,
+        settings: &target.settings,
+        provider: row,
+    };
+    let outgoing = row.dialect.request(&ask, edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
     headers.set(":path", path(row, &place, &outgoing.path, target)?);
-    Ok(Made { body: Some(outgoing.body), model: outgoing.model })
+    dropped.append(outgoing.dropped);
+    Ok(Made { body: Some(outgoing.body), model: outgoing.model, dropped })
 }
 
 /// The quirks that matter to this request: those of the operations that generate text.
 fn quirks(plan: &Plan, upstream: &Upstream) -> &'static [Quirk] {
-    match plan.endpoint == Endpoint::ChatCompletions || below(&plan.path) == "/completions" {
-        true => upstream.provider.quirks,
-        false => &[],
+    match plan.endpoint {
+        Endpoint::ChatCompletions | Endpoint::Completions => upstream.provider.quirks,
+        _ => &[],
     }
 }
 
@@ -187,6 +200,7 @@ fn edit(
     upstream: &Upstream,
     quirks: &[Quirk],
     body: &[u8],
+    dropped: &mut Dropped,
 ) -> Result<Option<Vec<u8>>, Error> {
     let edited = edits(target, upstream);
     if !edited && quirks.is_empty() {
@@ -213,6 +227,6 @@ fn edit(
     for key in &target.drop_params {
         object.remove(key);
     }
-    let changed = provider::apply(quirks, &mut object) || edited;
+    let changed = provider::apply(quirks, &mut object, dropped) || edited;
     Ok(changed.then(|| object.to_vec()))
 }

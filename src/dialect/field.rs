@@ -18,6 +18,11 @@ pub(super) fn present<'a>(request: &'a Object<'_>, key: &str) -> Option<&'a str>
     request.get(key).filter(|value| *value != "null")
 }
 
+/// The first of a field's names that is [`present`]; the others say nothing beside it.
+pub(super) fn first<'a>(request: &'a Object<'_>, names: &[&str]) -> Option<&'a str> {
+    names.iter().rev().fold(None, |found, name| present(request, name).or(found))
+}
+
 /// The same error, with `parent` before the path of the field at fault.
 pub(super) fn under(mut error: Error, parent: &str) -> Error {
     error.param = Some(match error.param {

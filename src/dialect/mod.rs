@@ -4,6 +4,7 @@ pub mod anthropic;
 pub mod cohere;
 mod completion;
 mod data_uri;
+mod dropped;
 mod failure;
 mod field;
 pub mod gemini;
@@ -12,8 +13,11 @@ mod raw;
 mod tool_call;
 mod tool_choice;
 
+pub use dropped::Dropped;
+
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::provider::{Provider, Values};
 use crate::stream::{Event, Framing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -32,6 +36,23 @@ pub enum Dialect {
     Cohere,
 }
 
+/// What is asked of a provider: all that a translator must know of a request beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The operation.
+    pub endpoint: Endpoint,
+    /// The client's path and query below `/v1`.
+    pub path: &'a str,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// OpenAI's format and nothing more; `false` lets `content_blocks` through.
+    pub strict: bool,
+    /// The provider's settings; they may hold secrets of the caller.
+    pub settings: &'a Values,
+    /// The vendor.
+    pub provider: &'static Provider,
+}
+
 /// A request in a provider's format.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -41,11 +62,15 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// The model that is asked for, a JSON string, where the answer will not tell it.
     pub model: Option<Box<RawValue>>,
+    /// What the provider could not be told.
+    pub dropped: Dropped,
 }
 
-/// What a translator must know of the request beside the body.
+/// What a translator of answers must know beside the body.
 #[derive(Debug, Clone)]
 pub struct Context {
+    /// The operation.
+    pub endpoint: Endpoint,
     /// Slug of the provider, for `provider` fields and error messages.
     pub provider: &'static str,
     /// OpenAI's format and nothing more; `false` lets `content_blocks` through.
@@ -110,13 +135,20 @@ impl Dialect {
     /// # Errors
     /// It does not have it.
     pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
-        match (self, endpoint) {
-            (Self::OpenAi | Self::Gemini | Self::Cohere, Endpoint::Messages)
-            | (Self::Anthropic | Self::Gemini, Endpoint::Other) => {
-                let message = format!("This endpoint is not supported by {provider}");
-                Err(Error::invalid("unsupported_endpoint", message))
-            }
-            _ => Ok(()),
+        if self.has(endpoint) {
+            return Ok(());
+        }
+        let message = format!("This endpoint is not supported by {provider}");
+        Err(Error::invalid("unsupported_endpoint", message))
+    }
+
+    fn has(self, endpoint: Endpoint) -> bool {
+        let messages = matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens);
+        let common = matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Models);
+        match self {
+            Self::OpenAi | Self::Cohere => !messages,
+            Self::Anthropic => common || messages,
+            Self::Gemini => common,
         }
     }
 
@@ -130,22 +162,19 @@ impl Dialect {
         self != Self::OpenAi && endpoint == Endpoint::ChatCompletions
     }
 
-    /// A chat completion request in this format.
+    /// A request in this format; what is not translated passes as it is.
     ///
     /// # Errors
     /// The body is not what OpenAI's API takes.
-    pub fn chat_request(self, body: &[u8]) -> Result<Outgoing, Error> {
-        match self {
-            Self::OpenAi => {
-                let path = "/chat/completions".into();
-                Ok(Outgoing { path, body: body.to_vec(), model: None })
+    pub fn request(self, ask: &Ask<'_>, body: &[u8]) -> Result<Outgoing, Error> {
+        match (self, ask.endpoint) {
+            (Self::Anthropic, Endpoint::ChatCompletions) => anthropic::request::translate(body),
+            (Self::Gemini, Endpoint::ChatCompletions) => gemini::request::translate(body),
+            (Self::Cohere, Endpoint::ChatCompletions) => cohere::request::translate(body),
+            _ => {
+                let (path, dropped) = (ask.path.to_owned().into(), Dropped::default());
+                Ok(Outgoing { path, body: body.to_vec(), model: None, dropped })
             }
-            Self::Anthropic => {
-                let body = anthropic::request::translate(body)?;
-                Ok(Outgoing { path: "/messages".into(), body, model: None })
-            }
-            Self::Gemini => gemini::request::translate(body),
-            Self::Cohere => cohere::request::translate(body),
         }
     }
 
@@ -161,27 +190,33 @@ impl Dialect {
         }
     }
 
-    /// A successful answer of this format as a chat completion; the facts are filled in.
+    /// A successful answer of this format as OpenAI's; the facts are filled in.
     ///
     /// # Errors
     /// The body is not what the provider's API answers.
-    pub fn chat_response(
+    pub fn response(
         self,
         body: &[u8],
         context: &Context,
         facts: &mut Facts,
     ) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::OpenAi => {
+        match (self, context.endpoint) {
+            (Self::Anthropic, Endpoint::ChatCompletions) => {
+                anthropic::response::translate(body, context, facts)
+            }
+            (Self::Gemini, Endpoint::ChatCompletions) => {
+                gemini::response::translate(body, context, facts)
+            }
+            (Self::Cohere, Endpoint::ChatCompletions) => {
+                cohere::response::translate(body, context, facts)
+            }
+            _ => {
                 openai::observe(body, facts);
                 match failure::is_json(body) {
                     true => Ok(body.to_vec()),
                     false => Err(failure::invalid_response(body, context.provider, facts)),
                 }
             }
-            Self::Anthropic => anthropic::response::translate(body, context, facts),
-            Self::Gemini => gemini::response::translate(body, context, facts),
-            Self::Cohere => cohere::response::translate(body, context, facts),
         }
     }
 
@@ -197,8 +232,9 @@ impl Dialect {
         failure::translate(status, &body, context.provider, facts)
     }
 
-    /// A translator for one streamed chat completion of this format.
-    pub fn chat_stream(self, context: Context) -> Stream {
+    /// A translator for one streamed answer of this format; events of operations that are not
+    /// translated are read for the log.
+    pub fn stream(self, context: Context) -> Stream {
         match self {
             Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),

@@ -2,10 +2,16 @@
 
 use super::*;
 
-const CONTEXT: Context = Context { provider: "anthropic", strict: false, created: 1, model: None };
+const CONTEXT: Context = Context {
+    endpoint: Endpoint::ChatCompletions,
+    provider: "anthropic",
+    strict: false,
+    created: 1,
+    model: None,
+};
 
 fn stream(dialect: Dialect, events: &[&str]) -> Facts {
-    let mut stream = dialect.chat_stream(CONTEXT);
+    let mut stream = dialect.stream(CONTEXT);
     let mut out = Vec::new();
     for data in events {
         stream.on_event(Event { name: b"", data: data.as_bytes(), failed: false }, &mut out);
@@ -36,7 +42,7 @@ fn an_answer_tells_its_facts() {
         "cache_read_input_tokens":10,"cache_creation_input_tokens":20,
         "output_tokens_details":{"thinking_tokens":4}}}"#;
     let mut seen = Facts::default();
-    Dialect::Anthropic.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    Dialect::Anthropic.response(body, &CONTEXT, &mut seen).unwrap();
     // The reason is OpenAI's even where the client gets the provider's own.
     let words = [Some("msg_1"), Some("claude"), Some("tool_calls"), None];
     assert_eq!(seen, facts(words, [33, 5, 10, 20, 4], true));
@@ -51,7 +57,7 @@ fn a_bad_answer_tells_its_type() {
         (Dialect::OpenAi, "<html>", "invalid_response"),
     ] {
         let mut seen = Facts::default();
-        let error = dialect.chat_response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
+        let error = dialect.response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
         assert_eq!((error.status, error.code), (502, "invalid_response"), "{body}");
         assert_eq!(seen.error_type.as_deref(), Some(kind), "{body}");
     }
@@ -100,14 +106,14 @@ fn a_gemini_answer_tells_its_facts() {
     let words = [Some("r1"), Some("gemini"), Some("tool_calls"), None];
     let expected = facts(words, [33, 9, 20, 0, 4], true);
     let mut seen = Facts::default();
-    Dialect::Gemini.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    Dialect::Gemini.response(body, &CONTEXT, &mut seen).unwrap();
     assert_eq!(seen, expected);
     let mut seen = Facts::default();
     Dialect::Gemini.observe(body, &mut seen);
     assert_eq!(seen, expected);
     let blocked = br#"{"promptFeedback":{"blockReason":"OTHER"}}"#;
     let mut seen = Facts::default();
-    Dialect::Gemini.chat_response(blocked, &CONTEXT, &mut seen).unwrap();
+    Dialect::Gemini.response(blocked, &CONTEXT, &mut seen).unwrap();
     assert_eq!(seen, facts([None, None, Some("content_filter"), None], [0; 5], true));
     let error = br#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#;
     let mut seen = Facts::default();
@@ -142,13 +148,13 @@ fn a_cohere_answer_tells_its_facts() {
         "usage":{"billed_units":{"input_tokens":3,"output_tokens":5},
         "tokens":{"input_tokens":30,"output_tokens":9},"cached_tokens":20}}"#;
     let mut seen = Facts::default();
-    Dialect::Cohere.chat_response(body, &CONTEXT, &mut seen).unwrap();
+    Dialect::Cohere.response(body, &CONTEXT, &mut seen).unwrap();
     // The model is not Cohere's to tell.
     let words = [Some("r1"), None, Some("tool_calls"), None];
     assert_eq!(seen, facts(words, [30, 9, 20, 0, 0], true));
     for body in ["{\"message\":\"m\"}", "{\"message\":{}}", "{\"message\":{\"content\":\"x\"}}"] {
         let mut seen = Facts::default();
-        Dialect::Cohere.chat_response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
+        Dialect::Cohere.response(body.as_bytes(), &CONTEXT, &mut seen).unwrap_err();
         assert_eq!(seen.error_type.as_deref(), Some("invalid_response"), "{body}");
     }
 }
@@ -187,7 +193,7 @@ fn content_of_cohere_is_more_than_its_begin() {
         ("tool-call-start", "{\"tool_calls\":{\"id\":\"c\"}}", true),
         ("message-end", "{}", true),
     ] {
-        let mut stream = Dialect::Cohere.chat_stream(CONTEXT);
+        let mut stream = Dialect::Cohere.stream(CONTEXT);
         let data = event(kind, message);
         stream.on_event(Event { name: b"", data: data.as_bytes(), failed: false }, &mut Vec::new());
         assert_eq!(stream.has_content(), content, "{data}");
@@ -204,7 +210,7 @@ fn content_is_what_an_answer_is_made_of() {
     for (event, content) in
         [(usage, false), (empty, false), (thought, true), (call, true), (finish, true)]
     {
-        let mut stream = Dialect::Gemini.chat_stream(CONTEXT);
+        let mut stream = Dialect::Gemini.stream(CONTEXT);
         stream
             .on_event(Event { name: b"", data: event.as_bytes(), failed: false }, &mut Vec::new());
         assert_eq!(stream.has_content(), content, "{event}");

@@ -36,7 +36,7 @@ impl Gateway {
             // Of all that may lack a body, the target is told first: it is what most forget.
             let resolved = self.resolve(world, &waiting, None)?;
             return match endpoint {
-                Endpoint::ChatCompletions => Err(empty_body()),
+                endpoint if endpoint.takes_json() => Err(empty_body()),
                 _ => self.forward(waiting.headers, resolved),
             };
         }
@@ -67,7 +67,7 @@ impl Gateway {
             }
             // Other operations may take a list, or an object of any size.
             Err(ObjectError::NotAnObject | ObjectError::TooManyKeys)
-                if waiting.endpoint == Endpoint::Other => {}
+                if !waiting.endpoint.takes_json() => {}
             Err(error) => {
                 return Err(Error::invalid("invalid_json", "Invalid JSON body")
                     .with_hint(format!("body: {error}")));
@@ -126,8 +126,7 @@ impl Gateway {
 
     fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Result<Verdict, Error> {
         let Resolved { mut plan, route, timeout } = resolved;
-        let proxied = plan.endpoint == Endpoint::Other || plan.endpoint == Endpoint::Models;
-        headers.retain(|name| match proxied {
+        headers.retain(|name| match plan.endpoint.is_proxied() {
             true => !is_ours(name),
             false => name.starts_with(':') || KEPT.contains(&name),
         });
@@ -177,10 +176,7 @@ fn kept(headers: &Headers) -> Vec<(String, String)> {
 /// Whether the body is JSON, which is read before anything is decided; other bodies stream through.
 fn wants_body(headers: &Headers, endpoint: Endpoint) -> bool {
     let media = headers.get("content-type").map(media_type).unwrap_or_default();
-    match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Messages => true,
-        _ => media == "application/json",
-    }
+    endpoint.takes_json() || media == "application/json"
 }
 
 fn empty_body() -> Error {

@@ -72,6 +72,9 @@ impl Gateway {
         set("last-used-option-index", &target.option_index);
         set("retry-attempt-count", &retries.to_string());
         set("cache-status", "DISABLED");
+        if let Some(dropped) = report.dropped.list() {
+            set("dropped-params", &dropped);
+        }
         if self.debug {
             set("attempts", &trail(plan, report));
         }

@@ -1,6 +1,7 @@
 //! What single vendors want otherwise than OpenAI has it: a closed set of edits at the top level
 //! of the body of a chat completion or completion.
 
+use crate::dialect::Dropped;
 use crate::json::Object;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -20,11 +21,16 @@ pub enum Quirk {
     Clamp(&'static str, f64, f64),
 }
 
-/// Makes all edits; tells whether there was anything to edit.
-pub fn apply(quirks: &[Quirk], body: &mut Object<'_>) -> bool {
+/// Makes all edits; tells whether there was anything to edit. What is left out is noted.
+pub fn apply(quirks: &[Quirk], body: &mut Object<'_>, dropped: &mut Dropped) -> bool {
     let mut changed = false;
     for quirk in quirks {
-        changed |= quirk.apply(body);
+        let asked = body.get(quirk.field()).is_some_and(|value| value != "null");
+        let edited = quirk.apply(body);
+        if edited && asked && matches!(quirk, Quirk::Drop(_)) {
+            dropped.add(quirk.field());
+        }
+        changed |= edited;
     }
     changed
 }
@@ -119,7 +125,7 @@ mod tests {
 
     fn edit(quirk: Quirk, body: &str) -> Option<String> {
         let mut object = Object::parse(body.as_bytes()).unwrap();
-        let changed = apply(&[quirk], &mut object);
+        let changed = apply(&[quirk], &mut object, &mut Dropped::default());
         let text = String::from_utf8(object.to_vec()).unwrap();
         assert!(changed || text == body, "{quirk} changed {body} in silence");
         changed.then_some(text)

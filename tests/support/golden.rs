@@ -2,7 +2,10 @@
 //! is run. `README.md` beside them tells what the names mean.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test helper")]
 
-use portkey_envoy::dialect::{Context, Dialect, Facts};
+use portkey_envoy::dialect::{Ask, Context, Dialect, Facts, Outgoing};
+use portkey_envoy::endpoint::Endpoint;
+use portkey_envoy::error::Error;
+use portkey_envoy::provider::{self, Values};
 use portkey_envoy::stream::{Decoder, Event};
 use serde_json::value::RawValue;
 use std::fs;
@@ -48,20 +51,15 @@ impl Case {
     /// What the translator makes of these bytes in place of the case's own. Only streams care
     /// where the chunks end.
     pub fn run(&self, chunks: &[&[u8]]) -> Vec<u8> {
-        let provider = match self.dialect {
-            Dialect::Anthropic => "anthropic",
-            Dialect::Gemini => "google",
-            Dialect::Cohere => "cohere",
-            Dialect::OpenAi => "openai",
-        };
-        let strict = !self.name.starts_with("loose-");
+        let (provider, strict) = (self.provider(), self.is_strict());
         let model = (self.dialect == Dialect::Cohere)
             .then(|| RawValue::from_string("\"command-a-03-2025\"".to_owned()).unwrap());
-        let context = Context { provider, strict, created: 1_735_689_600, model };
+        let endpoint = Endpoint::ChatCompletions;
+        let context = Context { endpoint, provider, strict, created: 1_735_689_600, model };
         let (dialect, facts) = (self.dialect, &mut Facts::default());
         match self.kind {
-            "request" => dialect.chat_request(&chunks.concat()).map(|outgoing| outgoing.body),
-            "response" => dialect.chat_response(&chunks.concat(), &context, facts),
+            "request" => self.request(&chunks.concat()).map(|outgoing| outgoing.body),
+            "response" => dialect.response(&chunks.concat(), &context, facts),
             "error" => {
                 let status = self.name.rsplit('-').next().unwrap().parse().unwrap();
                 Ok(dialect.error(status, &chunks.concat(), &context, facts))
@@ -71,9 +69,35 @@ impl Case {
         .unwrap_or_else(|error| error.body())
     }
 
+    /// A client's request as the provider gets it.
+    pub fn request(&self, body: &[u8]) -> Result<Outgoing, Error> {
+        let ask = Ask {
+            endpoint: Endpoint::ChatCompletions,
+            path: "/chat/completions",
+            stream: false,
+            strict: self.is_strict(),
+            settings: &Values::default(),
+            provider: provider::find(self.provider()).unwrap(),
+        };
+        self.dialect.request(&ask, body)
+    }
+
+    fn provider(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "google",
+            Dialect::Cohere => "cohere",
+            Dialect::OpenAi => "openai",
+        }
+    }
+
+    fn is_strict(&self) -> bool {
+        !self.name.starts_with("loose-")
+    }
+
     fn stream(&self, chunks: &[&[u8]], context: Context) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut stream = self.dialect.chat_stream(context);
+        let mut stream = self.dialect.stream(context);
         let mut decoder = Decoder::new(self.dialect.framing());
         let mut on_event = |event: Event<'_>| stream.on_event(event, &mut out);
         for chunk in chunks {

@@ -2,12 +2,16 @@
 
 use super::super::field::{parse, present};
 use super::super::raw::{array, object, string, write_key, write_member, write_number};
+use super::super::{Dropped, Outgoing};
 use super::content::{self, Place};
 use super::tool_choice::Choice;
 use super::{messages, missing, output, tools, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
 use serde::Deserialize;
+
+/// Path below the base URL.
+const PATH: &str = "/messages";
 
 /// `max_tokens` when the client names none: Anthropic requires one, and every model takes this.
 const DEFAULT_MAX_TOKENS: u64 = 4096;
@@ -36,7 +40,7 @@ const CARRIED: [&str; 15] = [
 ///
 /// # Errors
 /// The body is not what OpenAI's API takes, or holds what cannot be told to Anthropic.
-pub fn translate(body: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let request = parse(body)?;
     let mut out = Vec::with_capacity(body.len() + 256);
     out.push(b'{');
@@ -47,14 +51,18 @@ pub fn translate(body: &[u8]) -> Result<Vec<u8>, Error> {
     write_stop(&mut out, &request)?;
     write_metadata(&mut out, &request);
     output::write(&mut out, &request);
-    for (key, value) in request.iter() {
-        if CARRIED.contains(&key) && value != "null" {
+    for (key, _) in request.iter() {
+        if CARRIED.contains(&key)
+            && let Some(value) = present(&request, key)
+        {
             write_key(&mut out, key);
             out.extend_from_slice(value.as_bytes());
         }
     }
     out.push(b'}');
-    Ok(out)
+    let mut dropped = Dropped::default();
+    dropped.add_unread(&request);
+    Ok(Outgoing { path: PATH.into(), body: out, model: None, dropped })
 }
 
 fn write_model(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! How the answer is to be: limits, sampling, format and reasoning.
 
 use super::super::raw::{object, text, write_key};
-use super::{missing, present, under, wrong_type};
+use super::{first, missing, present, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
 use serde::Deserialize;
@@ -35,7 +35,7 @@ struct JsonSchema<'a> {
 /// # Errors
 /// A `stop` or a `response_format` that is none.
 pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
-    let first = |names: &[&str]| names.iter().find_map(|name| present(request, name));
+    let first = |names: &[&str]| first(request, names);
     for (key, value) in [
         ("max_tokens", first(&["max_completion_tokens", "max_tokens"])),
         ("k", first(&["k", "top_k"])),

@@ -12,7 +12,7 @@ pub mod stream;
 mod tools;
 mod usage;
 
-use super::field::{missing, present, under, wrong_type};
+use super::field::{first, missing, present, under, wrong_type};
 
 /// Cohere's finish reason where it tells none.
 const COMPLETE: &str = "COMPLETE";

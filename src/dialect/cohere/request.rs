@@ -1,8 +1,8 @@
 //! A chat completion request as a request of Cohere's Chat API.
 
-use super::super::Outgoing;
 use super::super::field::parse;
 use super::super::raw::{string, write_key, write_member};
+use super::super::{Dropped, Outgoing};
 use super::{generation, messages, missing, present, tools, wrong_type};
 use crate::error::Error;
 use serde_json::value::RawValue;
@@ -31,8 +31,10 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     messages::write(&mut out, conversation)?;
     tools::write(&mut out, &request)?;
     generation::write(&mut out, &request)?;
-    for (key, value) in request.iter() {
-        if CARRIED.contains(&key) && value != "null" {
+    for (key, _) in request.iter() {
+        if CARRIED.contains(&key)
+            && let Some(value) = present(&request, key)
+        {
             write_key(&mut out, key);
             out.extend_from_slice(value.as_bytes());
         }
@@ -40,7 +42,9 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     out.push(b'}');
     // Cohere's answers do not tell the model.
     let model = RawValue::from_string(raw.to_owned()).ok();
-    Ok(Outgoing { path: PATH.into(), body: out, model })
+    let mut dropped = Dropped::default();
+    dropped.add_unread(&request);
+    Ok(Outgoing { path: PATH.into(), body: out, model, dropped })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::raw::{array, object, text, write_comma, write_key};
 use super::model::Model;
-use super::{present, schema, thinking, under, wrong_type};
+use super::{first, present, schema, thinking, under, wrong_type};
 use crate::error::Error;
 use crate::json::{Object, write_string};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> R
         .map_err(|_| wrong_type("generationConfig", "an object without duplicate members"))?
         .unwrap_or_default();
     for (names, key) in RENAMED {
-        if let Some(value) = names.iter().find_map(|name| present(request, name)) {
+        if let Some(value) = first(request, names) {
             fill(&mut config, key, || value.to_owned());
         }
     }

@@ -19,7 +19,7 @@ mod tool_config;
 mod tools;
 mod usage;
 
-use super::field::{missing, present, under, wrong_type};
+use super::field::{first, missing, present, under, wrong_type};
 
 /// OpenAI's finish reason where the prompt was refused, whatever the `blockReason`.
 const BLOCKED: &str = "content_filter";

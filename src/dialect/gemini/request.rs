@@ -1,11 +1,11 @@
 //! A chat completion request as a `generateContent` request.
 
-use super::super::Outgoing;
 use super::super::field::parse;
 use super::super::raw::{array, write_key, write_member};
 use super::super::tool_choice::ToolChoice;
+use super::super::{Dropped, Outgoing};
 use super::model::Model;
-use super::{generation, messages, missing, present, tool_config, tools};
+use super::{first, generation, messages, missing, present, tool_config, tools};
 use crate::error::Error;
 use crate::json::Object;
 
@@ -33,7 +33,7 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     write_tools(&mut out, &request)?;
     generation::write(&mut out, &request, &model)?;
     for (names, key) in NATIVE {
-        if let Some(value) = names.iter().find_map(|name| present(&request, name)) {
+        if let Some(value) = first(&request, names) {
             write_key(&mut out, key);
             out.extend_from_slice(value.as_bytes());
         }
@@ -41,7 +41,9 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     write_service_tier(&mut out, &request);
     out.push(b'}');
     let path = model.path(request.is_true("stream")).into();
-    Ok(Outgoing { path, body: out, model: None })
+    let mut dropped = Dropped::default();
+    dropped.add_unread(&request);
+    Ok(Outgoing { path, body: out, model: None, dropped })
 }
 
 fn write_conversation(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> Result<(), Error> {
