@@ -215,7 +215,8 @@ impl Attempt {
         }
         // Whether there may be anywhere to go if the rest of the answer turns out bad.
         let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
-        let mut answer = Answer::new(upstream.provider, &plan, target, context, outcome, on);
+        let row = outbound::row(target, upstream);
+        let mut answer = Answer::new(row, &plan, target, context, outcome, on);
         let progress = answer.on_headers(headers, failure, end_of_stream);
         self.state = State::Answering(plan, Box::new(answer));
         match self.conclude(world, progress, now) {

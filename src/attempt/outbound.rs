@@ -27,7 +27,7 @@ pub fn rewrite_headers(
     headers: &mut Headers,
 ) -> Result<(), Error> {
     let place = Place::of(target, upstream)?;
-    let row = upstream.provider;
+    let row = row(target, upstream);
     if let Some(own) = &plan.client_headers {
         // The map is the one that the attempt before has left, with what was for its target alone.
         headers.retain(|name| name.starts_with(':'));
@@ -64,10 +64,11 @@ pub fn rewrite_headers(
     if plan.endpoint == Endpoint::ChatCompletions {
         headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
     }
-    if let (Some(key), Some((name, prefix)), false) =
-        (&target.api_key, row.auth.header(), upstream.injects_credential)
+    let key = target.api_key.as_ref().map(|key| key.0.as_str());
+    if !upstream.injects_credential
+        && let Some((name, value)) = row.credential(key, &target.settings)
     {
-        headers.set(name, format!("{prefix}{}", key.0));
+        headers.set(name, value);
     }
     if let Some(scheme) = place.scheme {
         headers.set(header::SCHEME, scheme);
@@ -78,6 +79,11 @@ pub fn rewrite_headers(
         headers.set("x-envoy-upstream-rq-per-try-timeout-ms", target.timeout.to_string());
     }
     Ok(())
+}
+
+/// The row of the table that a target is at.
+pub fn row(target: &Target, upstream: &Upstream) -> &'static Provider {
+    upstream.row(target.custom_host.as_deref(), &target.settings)
 }
 
 /// Where a target's requests go.
@@ -127,8 +133,9 @@ pub fn drop_forged(headers: &mut Headers) {
 
 /// Whether this provider gets another body than the client sent.
 pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
-    let edited = edits(target, upstream) || !quirks(plan, upstream).is_empty();
-    upstream.provider.dialect.translates(plan.endpoint) || (edited && plan.body_length.is_some())
+    let edited = edits(target, upstream) || !quirks(plan, target, upstream).is_empty();
+    row(target, upstream).dialect.translates(plan.endpoint)
+        || (edited && plan.body_length.is_some())
 }
 
 /// What [`make_body`] has made.
@@ -154,8 +161,9 @@ pub fn make_body(
     headers: &mut Headers,
 ) -> Result<Made, Error> {
     let mut dropped = Dropped::default();
-    let edited = edit(target, upstream, quirks(plan, upstream), body, &mut dropped)?;
-    let row = upstream.provider;
+    let quirks = quirks(plan, target, upstream);
+    let edited = edit(target, upstream, quirks, body, &mut dropped)?;
+    let row = row(target, upstream);
     if !row.dialect.translates(plan.endpoint) {
         return Ok(Made { body: edited, model: None, dropped });
     }
@@ -175,9 +183,9 @@ pub fn make_body(
 }
 
 /// The quirks that matter to this request: those of the operations that generate text.
-fn quirks(plan: &Plan, upstream: &Upstream) -> &'static [Quirk] {
+fn quirks(plan: &Plan, target: &Target, upstream: &Upstream) -> &'static [Quirk] {
     match plan.endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => upstream.provider.quirks,
+        Endpoint::ChatCompletions | Endpoint::Completions => row(target, upstream).quirks,
         _ => &[],
     }
 }

@@ -105,7 +105,10 @@ fn custom_host(reader: &Reader<'_>, problems: &mut Problems) -> Option<String> {
 }
 
 /// Both objects' members; the child's win.
-fn merge(
+///
+/// # Errors
+/// The result is too large.
+pub fn merge(
     parent: Option<Box<RawValue>>,
     child: Option<Box<RawValue>>,
 ) -> Result<Option<Box<RawValue>>, &'static str> {

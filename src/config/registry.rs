@@ -5,7 +5,7 @@ use super::settings::{CustomHost, Role, Settings, Upstream as RawUpstream, VERSI
 use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::json::Object;
-use crate::provider::{self, BaseUrl, Missing, Provider, Values, placeholders};
+use crate::provider::{self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -77,6 +77,34 @@ impl Base {
             Self::Fixed(url) => Ok(Some(url.clone())),
             Self::Account(template) => Ok(BaseUrl::parse_public(&settings.expand(template)?).ok()),
         }
+    }
+}
+
+impl Upstream {
+    /// The row for requests to a host of the caller's choice, or to where these settings lead:
+    /// some vendors have one more API.
+    pub fn row(&self, custom_host: Option<&str>, settings: &Values) -> &'static Provider {
+        match (custom_host, &self.base) {
+            (Some(url), _) => self.provider.at(url),
+            (None, Base::Account(template)) if self.provider.variant.is_some() => {
+                self.provider.at(&settings.expand(template).unwrap_or_default())
+            }
+            (None, _) => self.provider,
+        }
+    }
+
+    /// The setting that is the base URL, and its value, if that names none of the vendor's hosts.
+    pub fn foreign_url<'v>(&self, settings: &'v Values) -> Option<(&'static str, &'v str)> {
+        let Base::Account(template) = &self.base else { return None };
+        let setting = self.provider.settings.iter().find(|setting| {
+            matches!(setting.kind, Kind::Url(_))
+                && placeholders(template).any(|name| name == setting.name)
+        })?;
+        let value = settings.get(setting.name)?;
+        let url = BaseUrl::parse_public(value).ok()?;
+        let usual = url.scheme == Scheme::Https && url.authority() == url.host;
+        let known = usual && setting.kind.names_host(&url.host);
+        (!known && Some(value) != setting.default).then_some((setting.name, value))
     }
 }
 
@@ -164,6 +192,7 @@ impl Known for Registry {
 
 fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
     let provider = provider::find(&raw.provider).ok_or("unknown provider")?;
+    let at = provider.at(&raw.base_url);
     let of_account = placeholders(&raw.base_url).next().is_some();
     let base = match of_account {
         true => Base::Account(raw.base_url),
@@ -177,7 +206,7 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
             .map_err(|error| format!("default_params: {error}"))?;
     }
     Ok(Upstream {
-        provider,
+        provider: if of_account { provider } else { at },
         base,
         settings: raw.settings,
         timeout: raw.timeout,

@@ -6,6 +6,7 @@ mod local;
 mod request;
 mod resolve;
 mod response;
+mod setting;
 mod target_error;
 
 use crate::config::registry::Registry;

@@ -5,7 +5,7 @@ use super::chain::{self, Choice, Step};
 use super::{World, target_error};
 use crate::config::inherit::header_name;
 use crate::config::query::Subject;
-use crate::config::registry::{Registry, Saved, Upstream};
+use crate::config::registry::{Registry, Saved};
 use crate::config::request::{PREFIX, RequestOptions};
 use crate::config::tree::{self, Kind, Node, Target};
 use crate::contract::{cluster, weighted_config};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
-use crate::provider::{self, PROVIDERS, Values};
+use crate::provider::{self, PROVIDERS};
 use crate::record::Record;
 use std::rc::Rc;
 
@@ -174,13 +174,13 @@ impl Resolver<'_> {
         let upstream = registry.upstream(&cluster).ok_or_else(|| {
             Error::gateway("no_upstream", "The gateway has no upstream for this provider")
         })?;
-        let row = upstream.provider;
+        let provider_settings = self.provider_settings(step, upstream, by_headers)?;
+        let custom_host = self.callers_host(step, upstream, &provider_settings)?.map(str::to_owned);
+        let row = upstream.row(custom_host.as_deref(), &provider_settings);
         row.dialect.check(self.endpoint, row.slug)?;
         if self.endpoint == Endpoint::ChatCompletions && !row.chat {
             return Err(target_error::no_chat(row.slug));
         }
-        let custom_host = options.custom_host.or(settings.custom_host.as_deref());
-        let provider_settings = self.provider_settings(step, upstream, by_headers)?;
         let found = match custom_host {
             Some(_) => Ok(()),
             None => upstream.base.url(&provider_settings).map(|_| ()),
@@ -188,24 +188,22 @@ impl Resolver<'_> {
         found
             .and_then(|()| row.path("", below(self.path), &provider_settings))
             .map_err(|missing| missing.error(row.slug))?;
-        if let Some(url) = custom_host {
-            self.check_host(url, step)?;
-        }
         if self.options.custom_host.is_some() && step.target.api_key.is_some() && self.saved {
             let message = "Invalid custom host";
             return Err(Error::invalid("custom_host_not_allowed", message)
                 .with_hint("the saved config's key is not for a host of yours")
                 .with_param("x-portkey-custom-host"));
         }
+        let override_params = self.params(step, row, &provider_settings);
         let asked = options.request_timeout.or(settings.request_timeout).or(upstream.timeout);
         Ok(plan::Target {
             cluster,
             option_index: step.path.to_owned(),
             api_key: key.map(Secret),
             settings: provider_settings,
-            custom_host: custom_host.map(str::to_owned),
+            custom_host,
             strict: !(options.relaxed || settings.relaxed),
-            override_params: settings.override_params.clone(),
+            override_params,
             drop_params: settings.drop_params.clone(),
             forwarded: self.forwarded(&settings.forward_headers)?,
             timeout: asked.unwrap_or(registry.request_timeout),
@@ -215,37 +213,6 @@ impl Resolver<'_> {
             retry: settings.retry.clone(),
             fallbacks: step.fallbacks.clone(),
         })
-    }
-
-    /// The provider's settings for this request. What gateway.yaml says cannot be changed, or a key
-    /// of the operator's would go where a caller wants; then the config's target counts, then the
-    /// headers, if it is they that name the provider.
-    fn provider_settings(
-        &self,
-        step: &Step<'_>,
-        upstream: &Upstream,
-        by_headers: bool,
-    ) -> Result<Values, Error> {
-        let row = upstream.provider;
-        let mut values = Values::default();
-        for setting in row.settings {
-            let name = setting.name;
-            let given = upstream.settings.get(name).or(step.target.provider_settings.get(name));
-            let header = format!("{PREFIX}{}", setting.header);
-            let sent = match given {
-                None if by_headers => unique_text(self.headers, &header)?,
-                _ => None,
-            };
-            let Some(value) = given.or(sent.as_deref()).or(setting.default) else { continue };
-            setting.kind.check(value).map_err(|wanted| {
-                let param = if sent.is_some() { header } else { format!("{}.{name}", step.path) };
-                Error::invalid("invalid_setting", format!("Invalid {name} of {}", row.slug))
-                    .with_hint(wanted)
-                    .with_param(param)
-            })?;
-            values.set(name, value.to_owned());
-        }
-        Ok(values)
     }
 
     /// Envoy has one limit until the response headers for all attempts of a request, and it goes
@@ -261,24 +228,6 @@ impl Resolver<'_> {
             return most;
         }
         self.registry.request_timeout.max(most)
-    }
-
-    fn check_host(&self, url: &str, step: &Step<'_>) -> Result<(), Error> {
-        let refuse = |code, hint: String| {
-            let param = match self.options.custom_host {
-                Some(_) => "x-portkey-custom-host".to_owned(),
-                None => format!("{}.custom_host", step.path),
-            };
-            Err(Error::invalid(code, "Invalid custom host").with_hint(hint).with_param(param))
-        };
-        match provider::BaseUrl::parse_public(url) {
-            Err(error) => refuse("invalid_custom_host", error.to_string()),
-            Ok(url) if !self.registry.allows_host(&url) => {
-                let hint = "gateway.yaml's custom_hosts does not allow it".to_owned();
-                refuse("custom_host_not_allowed", hint)
-            }
-            Ok(_) => Ok(()),
-        }
     }
 
     /// The client's headers of these names, and of those that the request names.
@@ -400,7 +349,7 @@ fn provider_headers(headers: &Headers) -> Result<Vec<(String, String)>, Error> {
     Ok(found)
 }
 
-fn unique_text(headers: &Headers, name: &str) -> Result<Option<String>, Error> {
+pub(super) fn unique_text(headers: &Headers, name: &str) -> Result<Option<String>, Error> {
     let invalid =
         |code, what| Error::invalid(code, format!("The header {name} is {what}")).with_param(name);
     let value = headers

@@ -1,5 +1,6 @@
 //! Who: the vendors, as data. What differs in wire format is code in [`crate::dialect`].
 
+pub mod azure;
 mod base_url;
 mod not_yet;
 mod quirk;
@@ -10,7 +11,7 @@ mod touch;
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
 pub use quirk::{Quirk, apply};
-pub use setting::{Kind, Missing, Setting, Values, placeholders};
+pub use setting::{Kind, MODEL, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
 pub use touch::{Touch, Touches};
 
@@ -30,6 +31,13 @@ pub struct Provider {
     /// Operations with a path of their own: OpenAI's below `/v1`, and the vendor's below the base
     /// URL, which may hold settings as placeholders.
     pub paths: &'static [(&'static str, &'static str)],
+    /// Queries that every path has, over those of the client: name, and a value with placeholders.
+    /// One whose placeholder has no value is left out.
+    pub query: &'static [(&'static str, &'static str)],
+    /// Another API of the same vendor.
+    pub variant: Option<&'static Variant>,
+    /// Whose paths it has.
+    pub layout: Layout,
     /// The wire format that it speaks.
     pub dialect: Dialect,
     /// Whether it has chat completions.
@@ -38,6 +46,8 @@ pub struct Provider {
     pub auth: Auth,
     /// What it needs to know beside a key.
     pub settings: &'static [Setting],
+    /// The setting that holds a token which goes as `Authorization: Bearer` in the place of a key.
+    pub token: Option<&'static str>,
     /// Headers that every request to it carries; a client's own value of the same header wins. One
     /// whose placeholder has no value is left out.
     pub headers: &'static [(&'static str, &'static str)],
@@ -50,21 +60,78 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// The row for requests to this base URL: its own, or that of another API of the vendor.
+    pub fn at(&'static self, url: &str) -> &'static Self {
+        match self.variant {
+            Some(variant) if url.contains(variant.marker) => variant.row,
+            _ => self,
+        }
+    }
+
     /// Path and query of an operation. `base` is the path of the base URL in use, `below` what
     /// OpenAI has below `/v1`.
     ///
     /// # Errors
     /// The path needs a setting that has no value.
     pub fn path(&self, base: &str, below: &str, settings: &Values) -> Result<String, Missing> {
+        if self.layout == Layout::Azure {
+            let root = base.strip_suffix("/v1").unwrap_or(base);
+            return Ok([root, &azure::path(below, settings)?].concat());
+        }
         let root = base.strip_suffix(self.prefix).unwrap_or(base);
         let own = self.paths.iter().find_map(|(from, to)| {
             let rest = below.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
         });
-        Ok(match own {
+        let mut path = match own {
             Some((path, rest)) => [root, &settings.expand(path)?, rest].concat(),
             None => [root, self.prefix, below].concat(),
-        })
+        };
+        for (name, value) in self.query {
+            if let Ok(value) = settings.expand(value) {
+                path = with_query(&path, name, &value);
+            }
+        }
+        Ok(path)
+    }
+}
+
+/// A path and its query with this pair in it, and no other of that name.
+fn with_query(path: &str, name: &str, value: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut out = [path, "?", name, "=", value].concat();
+    let is_other = |pair: &&str| !pair.is_empty() && pair.split('=').next() != Some(name);
+    query.split('&').filter(is_other).for_each(|pair| out.extend(["&", pair]));
+    out
+}
+
+/// A second API of a vendor, with a row of its own.
+#[derive(Debug)]
+pub struct Variant {
+    /// What the base URL holds when this API is meant.
+    pub marker: &'static str,
+    /// Its row, with the same slug.
+    pub row: &'static Provider,
+}
+
+/// Where the operations of a provider are below its base URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Behind the prefix as OpenAI has them, or at paths of their own.
+    Paths,
+    /// At Azure OpenAI's deployments and versions.
+    Azure,
+}
+
+impl Provider {
+    /// Name and value of the header that holds the caller's credential.
+    pub fn credential(&self, key: Option<&str>, settings: &Values) -> Option<(&str, String)> {
+        if let Some(token) = self.token.and_then(|name| settings.get(name)) {
+            let bare = token.strip_prefix("Bearer ").unwrap_or(token);
+            return Some(("authorization", format!("Bearer {bare}")));
+        }
+        let (name, prefix) = self.auth.header()?;
+        Some((name, format!("{prefix}{}", key?)))
     }
 }
 

@@ -3,16 +3,6 @@
 /// Slug and reason of each, sorted by slug. The reason goes on after "not supported yet: ".
 pub const NOT_YET: &[(&str, &str)] = &[
     (
-        "azure-ai",
-        "the host holds the name of your resource; the provider openai with the base_url \
-         https://<resource>.services.ai.azure.com/openai/v1 reaches it",
-    ),
-    (
-        "azure-openai",
-        "the host holds the name of your resource; the provider openai with the base_url \
-         https://<resource>.openai.azure.com/openai/v1 reaches it",
-    ),
-    (
         "bedrock",
         "it has formats and signatures of its own; the provider openai with the base_url \
          https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",

@@ -2,6 +2,7 @@
 //! part of their host name. A row of the table names them; URLs, paths and headers of the row hold
 //! them as placeholders, `{name}`.
 
+use super::BaseUrl;
 use crate::error::Error;
 use crate::http::is_header_value;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,23 @@ pub struct Setting {
     pub header: &'static str,
     /// What it may hold.
     pub kind: Kind,
-    /// What it is when nothing says otherwise.
+    /// What it is when nothing says otherwise; `{model}` stands for the model that is asked for.
     pub default: Option<&'static str>,
+}
+
+/// The placeholder for the model that a request asks for.
+pub const MODEL: &str = "model";
+
+impl Setting {
+    /// A setting without a default.
+    pub const fn new(name: &'static str, header: &'static str, kind: Kind) -> Self {
+        Self { name, header, kind, default: None }
+    }
+
+    /// The same with a default.
+    pub const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
 }
 
 /// What a setting may hold. What becomes part of a URL must not be able to change its other parts.
@@ -31,10 +47,15 @@ pub enum Kind {
     Host,
     /// One segment of a path, or the value of a query: letters, digits, `.`, `_` and `-`.
     Segment,
+    /// A base URL. At a host with one of these endings, which are the vendor's, or else at one
+    /// that gateway.yaml's `custom_hosts` allows.
+    Url(&'static [&'static str]),
     /// Any header value.
     Text,
     /// The same, never shown.
     Secret,
+    /// Nothing: a setting of Portkey's that cannot be followed, and why.
+    Refused(&'static str),
 }
 
 /// Longest value in bytes.
@@ -51,10 +72,7 @@ impl Kind {
     pub fn check(self, value: &str) -> Result<(), &'static str> {
         let (fits, wanted) = match self {
             Self::Label => (is_label(value), "must be letters, digits and inner \"-\", at most 63"),
-            Self::Host => (
-                value.len() <= MAX_SEGMENT && value.split('.').all(is_label),
-                "must be a part of a host name",
-            ),
+            Self::Host => (is_host(value), "must be a part of a host name"),
             Self::Segment => (
                 is_segment(value),
                 "must be letters, digits, \".\", \"_\" and \"-\", at most 255, and not only dots",
@@ -63,9 +81,24 @@ impl Kind {
                 !value.is_empty() && value.len() <= MAX_VALUE && is_header_value(value.as_bytes()),
                 "must be text of up to 64 KiB without control characters",
             ),
+            Self::Url(_) => {
+                (BaseUrl::parse_public(value).is_ok(), "must be a URL without query and fragment")
+            }
+            Self::Refused(why) => (false, why),
         };
         if fits { Ok(()) } else { Err(wanted) }
     }
+
+    /// Whether a host is one of those of a URL's vendor.
+    pub fn names_host(self, host: &str) -> bool {
+        let Self::Url(endings) = self else { return false };
+        let host = host.to_ascii_lowercase();
+        endings.iter().any(|ending| host.strip_suffix(ending).is_some_and(is_host))
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    text.len() <= MAX_SEGMENT && text.split('.').all(is_label)
 }
 
 fn is_label(text: &str) -> bool {

@@ -5,7 +5,7 @@
 
 use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
 use super::touch::Touch::{self, FinishReason, Named, NamedInChunks, NoNull};
-use super::{Auth, Kind, Provider, Setting};
+use super::{Auth, Kind, Layout, Provider, Setting, Variant, azure};
 use crate::dialect::Dialect;
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
@@ -14,10 +14,14 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     base_url: "",
     prefix: "",
     paths: &[],
+    query: &[],
+    variant: None,
+    layout: Layout::Paths,
     dialect: Dialect::OpenAi,
     chat: true,
     auth: Auth::Bearer,
     settings: &[],
+    token: None,
     headers: &[],
     client_headers: &[],
     quirks: &[SystemRole],
@@ -35,11 +39,6 @@ const REMADE: &[Touch] = &[Named, NamedInChunks, NoNull("logprobs")];
 
 /// A vendor without chat completions: its own operations pass.
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
-
-/// A setting without a default.
-const fn setting(name: &'static str, header: &'static str, kind: Kind) -> Setting {
-    Setting { name, header, kind, default: None }
-}
 
 const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
 
@@ -95,6 +94,25 @@ const MISTRAL_ANSWERS: &[Touch] =
 /// <https://docs.together.ai/reference/chat-completions-1>
 const TOGETHER_ANSWERS: &[Touch] = &[Named, NamedInChunks, FinishReason("eos", "stop")];
 
+const AZURE_AI_QUERY: &[(&str, &str)] = &[("api-version", "{azure_api_version}")];
+
+/// Claude in Microsoft's Foundry: <https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry>
+const AZURE_AI_ANTHROPIC: Provider = Provider {
+    slug: "azure-ai",
+    base_url: "{azure_foundry_url}",
+    prefix: "/v1",
+    query: AZURE_AI_QUERY,
+    dialect: Dialect::Anthropic,
+    auth: Auth::Header("x-api-key"),
+    settings: azure::AI_SETTINGS,
+    token: Some(azure::AD_TOKEN.name),
+    headers: &[("anthropic-version", "2023-06-01")],
+    client_headers: &["anthropic-beta", "anthropic-version"],
+    quirks: &[],
+    touches: &[],
+    ..OPENAI_COMPATIBLE
+};
+
 /// Every provider that the gateway knows.
 pub const PROVIDERS: &[Provider] = &[
     Provider {
@@ -136,6 +154,31 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "azure-ai",
+        base_url: "{azure_foundry_url}",
+        query: AZURE_AI_QUERY,
+        variant: Some(&Variant { marker: "anthropic", row: &AZURE_AI_ANTHROPIC }),
+        settings: azure::AI_SETTINGS,
+        token: Some(azure::AD_TOKEN.name),
+        headers: &[
+            ("azureml-model-deployment", "{azure_deployment_name}"),
+            ("extra-parameters", "{azure_extra_params}"),
+        ],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "azure-openai",
+        base_url: "https://{resource_name}.openai.azure.com/openai",
+        layout: Layout::Azure,
+        auth: Auth::Header("api-key"),
+        settings: azure::SETTINGS,
+        token: Some(azure::AD_TOKEN.name),
+        client_headers: &["openai-beta"],
+        quirks: &[],
+        touches: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "bytez",
         base_url: "https://api.bytez.com/models/v2/openai/v1",
         quirks: MAX_TOKENS,
@@ -173,7 +216,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "databricks",
         base_url: "https://{databricks_workspace}.cloud.databricks.com/serving-endpoints",
-        settings: &[setting("databricks_workspace", "databricks-workspace", Kind::Label)],
+        settings: &[Setting::new("databricks_workspace", "databricks-workspace", Kind::Label)],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -445,7 +488,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "workers-ai",
         base_url: "https://api.cloudflare.com/client/v4/accounts/{workers_ai_account_id}/ai/v1",
-        settings: &[setting("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
+        settings: &[Setting::new("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", touches: &[], ..OPENAI_COMPATIBLE },

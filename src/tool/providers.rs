@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::provider::{Auth, NOT_YET, PROVIDERS, Provider};
+use crate::provider::{Auth, Layout, NOT_YET, PROVIDERS, Provider, Setting};
 
 const COLUMNS: usize = 6;
 const TITLES: [&str; COLUMNS] =
@@ -52,6 +52,8 @@ pub fn json() -> String {
             "chat": row.chat,
             "auth_header": header,
             "auth_prefix": prefix,
+            "query": map(row.query),
+            "settings": row.settings.iter().map(setting).collect::<Vec<_>>(),
             "headers": map(row.headers),
             "client_headers": row.client_headers,
             "quirks": row.quirks.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -81,10 +83,22 @@ pub fn markdown() -> String {
     out
 }
 
+fn setting(setting: &Setting) -> Value {
+    json!({ "name": setting.name, "header": setting.header, "default": setting.default })
+}
+
 /// What [`TITLES`] say.
 fn cells(row: &Provider) -> [String; COLUMNS] {
     let headers = row.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     let paths = row.paths.iter().map(|(from, to)| format!("{from} → {to}"));
+    let layout = match row.layout {
+        Layout::Paths => None,
+        Layout::Azure => Some("deployments and API versions".to_owned()),
+    };
+    let query = row.query.iter().map(|(name, value)| format!("?{name}={value}"));
+    let variant = row.variant.map(|variant| {
+        format!("with \"{}\" in the URL: format {}", variant.marker, dialect(variant.row))
+    });
     let quirks = row.quirks.iter().map(ToString::to_string);
     [
         row.slug.to_owned(),
@@ -92,7 +106,14 @@ fn cells(row: &Provider) -> [String; COLUMNS] {
         dialect(row).to_owned(),
         credential(row.auth),
         if row.chat { "yes" } else { "no" }.to_owned(),
-        headers.chain(paths).chain(quirks).collect::<Vec<_>>().join("; "),
+        headers
+            .chain(paths)
+            .chain(layout)
+            .chain(query)
+            .chain(variant)
+            .chain(quirks)
+            .collect::<Vec<_>>()
+            .join("; "),
     ]
 }
 
@@ -116,7 +137,6 @@ fn credential(auth: Auth) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     #[test]
     fn both_forms_list_every_row() {

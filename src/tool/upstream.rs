@@ -89,7 +89,7 @@ fn of_virtual_key<'a>(
     let base_url = base_url(row, &[&key.overrides, inherited], &values);
     let mut headers = inherited.headers.clone();
     headers.extend(key.overrides.headers.clone());
-    let credential = match (row.auth.header(), &key.api_key) {
+    let credential = match (row.at(&base_url).auth.header(), &key.api_key) {
         (Some((header, prefix)), Some(secret)) => Some(Credential { slug, header, prefix, secret }),
         _ => None,
     };

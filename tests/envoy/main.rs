@@ -5,6 +5,7 @@
 
 mod support;
 
+mod azure;
 mod bad_config;
 mod bad_input;
 mod cohere;

@@ -5,7 +5,7 @@ use super::support::gateway::Gateway;
 use super::support::upstream::{Request, Upstream, json};
 use super::{CHAT, COMPLETION, MESSAGE};
 use portkey_envoy::dialect::Dialect;
-use portkey_envoy::provider::{BaseUrl, PROVIDERS, Provider, Quirk, Values};
+use portkey_envoy::provider::{BaseUrl, Kind, Layout, PROVIDERS, Provider, Quirk, Values};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -61,13 +61,37 @@ fn expected(row: &Provider) -> Value {
 /// A value for each setting of a row.
 fn settings(row: &Provider) -> Values {
     let mut values = Values::default();
-    row.settings.iter().for_each(|setting| values.set(setting.name, "v1".to_owned()));
+    for setting in row.settings {
+        match setting.kind {
+            // A host of the vendor's would be asked for; gateway.yaml names another place.
+            Kind::Refused(_) | Kind::Secret => {}
+            Kind::Url(_) => values.set(setting.name, "https://v1.example/base".to_owned()),
+            _ => values.set(setting.name, "x1".to_owned()),
+        }
+    }
     values
 }
 
 /// The path of a row's base URL.
 fn base_path(row: &Provider) -> String {
     BaseUrl::parse(&settings(row).expand(row.base_url).unwrap()).unwrap().path
+}
+
+/// Path and query of a row's chat completions below its base URL.
+fn chat_path(row: &Provider) -> String {
+    let own = row.paths.iter().find(|(from, _)| *from == "/chat/completions");
+    let path = match (row.layout, own) {
+        (Layout::Azure, _) => {
+            return "/deployments/x1/chat/completions?api-version=x1".to_owned();
+        }
+        (Layout::Paths, Some((_, path))) => settings(row).expand(path).unwrap().into_owned(),
+        (Layout::Paths, None) => format!("{}/chat/completions", row.prefix),
+    };
+    let query = row
+        .query
+        .iter()
+        .map(|(name, value)| format!("?{name}={}", settings(row).expand(value).unwrap()));
+    [path].into_iter().chain(query).collect()
 }
 
 /// The rows in their order, each with a base URL on `port` that ends as its own does.
@@ -97,8 +121,10 @@ fn every_vendor_gets_what_it_wants_and_nothing_else() {
     let mut seen = 0;
     for row in reached() {
         let provider = format!("x-portkey-provider: {}", row.slug);
-        let settings = row.settings.iter().map(|one| format!("x-portkey-{}: v1", one.header));
-        let settings: Vec<String> = settings.collect();
+        let values = settings(row);
+        let sent = row.settings.iter().filter_map(|one| Some((one.header, values.get(one.name)?)));
+        let settings: Vec<String> =
+            sent.map(|(name, value)| format!("x-portkey-{name}: {value}")).collect();
         let headers = [&provider, "authorization: Bearer sk-caller", "cookie: c", "x-own: o"];
         let headers: Vec<&str> =
             headers.into_iter().chain(settings.iter().map(String::as_str)).collect();
@@ -125,7 +151,7 @@ fn check(row: &Provider, request: &Request, sent: &str, port: u16) {
     let (path, length) = (request.path.as_str(), request.body.len().to_string());
     let base = format!("/{slug}{}", base_path(row));
     if row.dialect == Dialect::OpenAi {
-        assert_eq!(path, format!("{base}{}/chat/completions", row.prefix));
+        assert_eq!(path, format!("{base}{}", chat_path(row)));
         assert_eq!(request.json(), expected(row), "{slug}");
         assert!(!row.quirks.is_empty() || request.body == sent.as_bytes(), "{slug}");
     } else {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set, source};
 use crate::contract::{cluster, header};
-use crate::provider::{PROVIDERS, Provider};
+use crate::provider::{Kind, PROVIDERS, Provider, Setting};
 
 /// Cluster and listener through which hosts of the table of providers are resolved on use.
 pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
@@ -26,7 +26,7 @@ const TRUSTED: &str = "127.0.0.1";
 /// The way to the hosts of the table of providers that gateway.yaml does not name.
 pub(super) fn resolve_on_use() -> Value {
     let (accounts, hosts): (BTreeSet<String>, BTreeSet<String>) =
-        PROVIDERS.iter().filter_map(domain).partition(|domain| domain.starts_with('*'));
+        PROVIDERS.iter().flat_map(domains).partition(|domain| domain.starts_with('*'));
     let virtual_host = |cluster: &str, domains: BTreeSet<String>| {
         json!({
             "name": cluster,
@@ -50,13 +50,19 @@ pub(super) fn resolve_on_use() -> Value {
     relay(RESOLVE_ON_USE, routes)
 }
 
-/// The host of a row as a domain of Envoy's: with a setting in it, what follows that and a `*`.
-fn domain(row: &Provider) -> Option<String> {
-    let host = row.base_url.strip_prefix("https://")?.split('/').next()?;
-    Some(match host.rsplit_once('}') {
+/// The hosts of a row as domains of Envoy's: with a setting in it, `*` and what follows that.
+fn domains(row: &Provider) -> Vec<String> {
+    let host = |url: &str| url.strip_prefix("https://")?.split('/').next().map(str::to_owned);
+    let whole = row.settings.iter().find(|one| row.base_url == format!("{{{}}}", one.name));
+    if let Some(Setting { kind: Kind::Url(endings), default, .. }) = whole {
+        let known = endings.iter().map(|ending| format!("*{ending}"));
+        return known.chain(default.and_then(host)).collect();
+    }
+    let domain = host(row.base_url).map(|host| match host.rsplit_once('}') {
         Some((_, fixed)) => format!("*{fixed}"),
-        None => host.to_owned(),
-    })
+        None => host,
+    });
+    domain.into_iter().collect()
 }
 
 /// The way to the hosts that callers name.

@@ -1,0 +1,113 @@
+//! What a target's provider needs to know beside a key.
+
+use super::chain::Step;
+use super::resolve::{Resolver, unique_text};
+use crate::config::inherit;
+use crate::config::registry::Upstream;
+use crate::config::request::PREFIX;
+use crate::error::Error;
+use crate::json::Object;
+use crate::provider::{self, BaseUrl, Layout, Provider, Values, azure};
+use serde_json::value::RawValue;
+
+impl Resolver<'_> {
+    /// The provider's settings for this request. What gateway.yaml says cannot be changed, or a key
+    /// of the operator's would go where a caller wants; then the config's target counts, then the
+    /// headers, if it is they that name the provider.
+    pub(super) fn provider_settings(
+        &self,
+        step: &Step<'_>,
+        upstream: &Upstream,
+        by_headers: bool,
+    ) -> Result<Values, Error> {
+        let row = upstream.provider;
+        let mut values = Values::default();
+        if row.settings.is_empty() {
+            return Ok(values);
+        }
+        let mut defaults = Values::default();
+        if let Some(model) = self.model(step) {
+            defaults.set(provider::MODEL, model);
+        }
+        for setting in row.settings {
+            let name = setting.name;
+            let given = upstream.settings.get(name).or(step.target.provider_settings.get(name));
+            let header = format!("{PREFIX}{}", setting.header);
+            let sent = match given {
+                None if by_headers => unique_text(self.headers, &header)?,
+                _ => None,
+            };
+            let default = setting.default.and_then(|text| defaults.expand(text).ok());
+            let default = default.filter(|value| setting.kind.check(value).is_ok());
+            let value = given.or(sent.as_deref()).or(default.as_deref());
+            let Some(value) = value else { continue };
+            setting.kind.check(value).map_err(|wanted| {
+                let param = if sent.is_some() { header } else { format!("{}.{name}", step.path) };
+                Error::invalid("invalid_setting", format!("Invalid {name} of {}", row.slug))
+                    .with_hint(wanted)
+                    .with_param(param)
+            })?;
+            values.set(name, value.to_owned());
+        }
+        Ok(values)
+    }
+
+    /// The host that a caller chooses: by `custom_host`, or by a setting that is a URL and names
+    /// none of the vendor's own. Checked.
+    ///
+    /// # Errors
+    /// gateway.yaml does not allow it.
+    pub(super) fn callers_host<'t>(
+        &'t self,
+        step: &'t Step<'_>,
+        upstream: &'t Upstream,
+        values: &'t Values,
+    ) -> Result<Option<&'t str>, Error> {
+        let own = step.target.settings.custom_host.as_deref();
+        let (url, param) = match (self.options.custom_host, own, upstream.foreign_url(values)) {
+            (Some(url), ..) => (url, "x-portkey-custom-host".to_owned()),
+            (None, Some(url), _) => (url, format!("{}.custom_host", step.path)),
+            (None, None, Some((name, url))) => (url, name.to_owned()),
+            (None, None, None) => return Ok(None),
+        };
+        let refuse = |code, hint: String| {
+            Err(Error::invalid(code, "Invalid custom host").with_hint(hint).with_param(param))
+        };
+        match BaseUrl::parse_public(url) {
+            Err(error) => refuse("invalid_custom_host", error.to_string()),
+            Ok(parsed) if !self.registry.allows_host(&parsed) => {
+                let hint = "gateway.yaml's custom_hosts does not allow it".to_owned();
+                refuse("custom_host_not_allowed", hint)
+            }
+            Ok(_) => Ok(Some(url)),
+        }
+    }
+
+    /// The model that a target is asked for.
+    fn model(&self, step: &Step<'_>) -> Option<String> {
+        let params = step.target.settings.override_params.as_ref();
+        let params = params.and_then(|params| Object::parse(params.get().as_bytes()).ok());
+        let replaced = params.and_then(|params| params.string(provider::MODEL));
+        replaced.or_else(|| self.body?.string(provider::MODEL))
+    }
+
+    /// Override params, and the model where it is a setting.
+    pub(super) fn params(
+        &self,
+        step: &Step<'_>,
+        row: &Provider,
+        values: &Values,
+    ) -> Option<Box<RawValue>> {
+        let own = step.target.settings.override_params.clone();
+        let model = match row.layout {
+            Layout::Azure => azure::model(values),
+            Layout::Paths => None,
+        };
+        let Some(model) = model.filter(|model| self.model(step).as_deref() != Some(model)) else {
+            return own;
+        };
+        // A checked setting needs no escapes.
+        let model = RawValue::from_string(format!(r#"{{"model":"{model}"}}"#)).ok();
+        inherit::merge(own.clone(), model).unwrap_or(own)
+    }
+}
