@@ -444,6 +444,11 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "nvidia-nim",
+        base_url: "https://integrate.api.nvidia.com/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "ollama",
         base_url: "http://127.0.0.1:11434",
         prefix: "/v1",
