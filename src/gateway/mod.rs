@@ -25,6 +25,8 @@ pub trait World {
     fn random(&self) -> u64;
     /// Whether the provider behind a cluster asked to be left alone for the time being.
     fn is_cooling(&self, cluster: &str) -> bool;
+    /// Unix time in nanoseconds.
+    fn now(&self) -> u64;
 }
 
 /// What becomes of a request.
@@ -73,6 +75,8 @@ pub struct Gateway {
     debug: bool,
     /// Bytes of a body that streamed through.
     passed: u64,
+    /// Unix time in nanoseconds at which the request headers came.
+    started: u64,
 }
 
 #[derive(Debug)]
@@ -97,7 +101,8 @@ struct Waiting {
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { registry, record: Record::default(), state: State::Start, debug: false, passed: 0 }
+        let (record, state) = (Record::default(), State::Start);
+        Self { registry, record, state, debug: false, passed: 0, started: 0 }
     }
 
     /// The request headers.
@@ -107,6 +112,7 @@ impl Gateway {
         headers: Headers,
         end_of_stream: bool,
     ) -> Verdict {
+        self.started = world.now();
         self.record.trace_id = request::trace_id(&headers);
         self.decide(world, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
     }
@@ -124,11 +130,14 @@ impl Gateway {
     /// others only get our headers.
     pub fn on_response_headers(
         &mut self,
+        world: &dyn World,
         details: &str,
         report: Option<&[u8]>,
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Option<Reply> {
+        let waited = world.now().saturating_sub(self.started) / 1_000_000;
+        self.record.time_to_first_byte_ms = Some(waited);
         let report = report.and_then(Report::decode).unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Replied) {
             State::Forwarded(plan) => {
@@ -170,6 +179,7 @@ impl Gateway {
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
+        self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
             "upstream_reset_after_response_started" => "upstream_reset",

@@ -11,7 +11,7 @@ mod touch;
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
 pub use quirk::{Quirk, apply};
-pub use setting::{Kind, Missing, Setting, Values, placeholders};
+pub use setting::{Kind, MODEL, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
 pub use touch::{Touch, Touches};
 
@@ -26,7 +26,7 @@ pub struct Provider {
     /// What replaces it (`base_url` in gateway.yaml, a custom host) is such a URL without any.
     pub base_url: &'static str,
     /// What stands between the base URL and the path of an operation: empty, or as `/v1`. It is
-    /// left out after a base URL that ends with it. May hold settings as placeholders.
+    /// left out after a base URL that ends with it.
     pub prefix: &'static str,
     /// Operations with a path of their own: OpenAI's below `/v1`, and the vendor's below the base
     /// URL, which may hold settings as placeholders.
@@ -46,8 +46,6 @@ pub struct Provider {
     pub auth: Auth,
     /// What it needs to know beside a key.
     pub settings: &'static [Setting],
-    /// The setting that the body has as its model; without a value it is empty.
-    pub model: Option<&'static str>,
     /// The setting that holds a token which goes as `Authorization: Bearer` in the place of a key.
     pub token: Option<&'static str>,
     /// Headers that every request to it carries; a client's own value of the same header wins. One
@@ -80,16 +78,14 @@ impl Provider {
             let root = base.strip_suffix("/v1").unwrap_or(base);
             return Ok([root, &azure::path(below, settings)?].concat());
         }
-        let prefix = settings.expand(self.prefix);
-        let root = prefix.as_ref().ok().and_then(|prefix| base.strip_suffix(prefix.as_ref()));
-        let root = root.unwrap_or(base);
+        let root = base.strip_suffix(self.prefix).unwrap_or(base);
         let own = self.paths.iter().find_map(|(from, to)| {
             let rest = below.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
         });
         let mut path = match own {
             Some((path, rest)) => [root, &settings.expand(path)?, rest].concat(),
-            None => [root, &prefix?, below].concat(),
+            None => [root, self.prefix, below].concat(),
         };
         for (name, value) in self.query {
             if let Ok(value) = settings.expand(value) {

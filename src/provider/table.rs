@@ -21,7 +21,6 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     chat: true,
     auth: Auth::Bearer,
     settings: &[],
-    model: None,
     token: None,
     headers: &[],
     client_headers: &[],
@@ -94,26 +93,6 @@ const MISTRAL_ANSWERS: &[Touch] =
 
 /// <https://docs.together.ai/reference/chat-completions-1>
 const TOGETHER_ANSWERS: &[Touch] = &[Named, NamedInChunks, FinishReason("eos", "stop")];
-
-/// The base URL of a server that has no host of its own.
-const ANY_HOST: &str = "{custom_host}";
-
-/// Portkey's own name for the place of such a server.
-const CUSTOM_HOST: &[Setting] = &[Setting::new("custom_host", "custom-host", Kind::Url(&[]))];
-
-/// Portkey takes them from the body's `user` and from `model`, which is `deployment:adapter`.
-const PREDIBASE: &[Setting] = &[
-    Setting::new("predibase_tenant", "predibase-tenant", Kind::Segment).or("{user}"),
-    Setting::new("predibase_deployment", "predibase-deployment", Kind::Segment).or("{base_model}"),
-    Setting::new("predibase_adapter", "predibase-adapter", Kind::Text).or("{adapter}"),
-];
-
-/// <https://platform.stability.ai/docs/api-reference>
-const STABILITY: &[Setting] = &[
-    Setting::new("stability_client_id", "stability-client-id", Kind::Text),
-    Setting::new("stability_client_user_id", "stability-client-user-id", Kind::Text),
-    Setting::new("stability_client_version", "stability-client-version", Kind::Text),
-];
 
 const AZURE_AI_QUERY: &[(&str, &str)] = &[("api-version", "{azure_api_version}")];
 
@@ -199,7 +178,6 @@ pub const PROVIDERS: &[Provider] = &[
         touches: &[],
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "baseten", base_url: "https://inference.baseten.co/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "bytez",
         base_url: "https://api.bytez.com/models/v2/openai/v1",
@@ -213,7 +191,6 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: CEREBRAS,
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "chutes", base_url: "https://llm.chutes.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "cohere",
         base_url: "https://api.cohere.ai",
@@ -229,12 +206,6 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.cometapi.com/v1",
         quirks: &[],
         touches: NAMED_IN_CHUNKS,
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "cortex",
-        base_url: "https://{snowflake_account}.snowflakecomputing.com/api/v2/cortex/v1",
-        settings: &[Setting::new("snowflake_account", "snowflake-account", Kind::Host)],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -288,11 +259,6 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.fireworks.ai/inference/v1",
         quirks: MAX_TOKENS,
         touches: NAMED_IN_CHUNKS,
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "friendliai",
-        base_url: "https://api.friendli.ai/serverless/v1",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -377,13 +343,6 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
-        slug: "lmstudio",
-        base_url: "http://127.0.0.1:1234",
-        prefix: "/v1",
-        auth: Auth::None,
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
         slug: "matterai",
         base_url: "https://api.matterai.so/v1",
         touches: &[],
@@ -396,8 +355,6 @@ pub const PROVIDERS: &[Provider] = &[
         paths: &[("/text-to-3d", "/v2/text-to-3d")],
         ..PASSED_THROUGH
     },
-    Provider { slug: "milvus", base_url: ANY_HOST, settings: CUSTOM_HOST, ..PASSED_THROUGH },
-    Provider { slug: "minimax", base_url: "https://api.minimax.io/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "mistral-ai",
         base_url: "https://api.mistral.ai/v1",
@@ -429,7 +386,6 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider { slug: "nebius", base_url: "https://api.studio.nebius.ai/v1", ..OPENAI_COMPATIBLE },
     Provider { slug: "nextbit", base_url: "https://api.nextbit256.com/v1", ..OPENAI_COMPATIBLE },
-    Provider { slug: "nomic", base_url: "https://api-atlas.nomic.ai/v1", ..PASSED_THROUGH },
     Provider {
         slug: "novita-ai",
         base_url: "https://api.novita.ai/openai",
@@ -441,11 +397,6 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "nscale",
         base_url: "https://inference.api.nscale.com/v1",
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "nvidia-nim",
-        base_url: "https://integrate.api.nvidia.com/v1",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -475,13 +426,6 @@ pub const PROVIDERS: &[Provider] = &[
         touches: REMADE,
         ..OPENAI_COMPATIBLE
     },
-    // Its own API wants signatures of a private key; this one takes API keys.
-    Provider {
-        slug: "oracle",
-        base_url: "https://inference.generativeai.{oracle_region}.oci.oraclecloud.com/openai/v1",
-        settings: &[Setting::new("oracle_region", "oracle-region", Kind::Label)],
-        ..OPENAI_COMPATIBLE
-    },
     Provider {
         slug: "ovhcloud",
         base_url: "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
@@ -499,22 +443,6 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "pinecone",
         base_url: "https://api.pinecone.io",
         auth: Auth::Header("api-key"),
-        ..PASSED_THROUGH
-    },
-    Provider {
-        slug: "predibase",
-        base_url: "https://serving.app.predibase.com",
-        prefix: "/{predibase_tenant}/deployments/v2/llms/{predibase_deployment}/v1",
-        settings: PREDIBASE,
-        model: Some("predibase_adapter"),
-        quirks: &[SystemRole, ONLY_MAX_TOKENS, Drop("user")],
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "qdrant",
-        base_url: ANY_HOST,
-        auth: Auth::Header("api-key"),
-        settings: CUSTOM_HOST,
         ..PASSED_THROUGH
     },
     Provider {
@@ -540,30 +468,11 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider { slug: "scaleway", base_url: "https://api.scaleway.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
-        slug: "segmind",
-        base_url: "https://api.segmind.com/v1",
-        auth: Auth::Header("x-api-key"),
-        ..PASSED_THROUGH
-    },
-    Provider {
         slug: "siliconflow",
         base_url: "https://api.siliconflow.cn/v1",
         quirks: MAX_TOKENS,
         touches: &[],
         ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "stability-ai",
-        base_url: "https://api.stability.ai",
-        prefix: "/v1",
-        paths: &[("/v2beta", "/v2beta")],
-        settings: STABILITY,
-        headers: &[
-            ("stability-client-id", "{stability_client_id}"),
-            ("stability-client-user-id", "{stability_client_user_id}"),
-            ("stability-client-version", "{stability_client_version}"),
-        ],
-        ..PASSED_THROUGH
     },
     Provider {
         slug: "together-ai",
@@ -574,33 +483,8 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
-    // Its OpenAI-compatible frontend.
-    Provider {
-        slug: "triton",
-        base_url: ANY_HOST,
-        prefix: "/v1",
-        auth: Auth::None,
-        settings: CUSTOM_HOST,
-        quirks: MAX_TOKENS,
-        ..OPENAI_COMPATIBLE
-    },
     Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
-    Provider { slug: "venice", base_url: "https://api.venice.ai/api/v1", ..OPENAI_COMPATIBLE },
-    Provider { slug: "vercel", base_url: "https://ai-gateway.vercel.sh/v1", ..OPENAI_COMPATIBLE },
-    Provider {
-        slug: "vllm",
-        base_url: "http://127.0.0.1:8000",
-        prefix: "/v1",
-        quirks: &[],
-        ..OPENAI_COMPATIBLE
-    },
-    Provider {
-        slug: "volcengine",
-        base_url: "https://ark.cn-beijing.volces.com/api/v3",
-        ..OPENAI_COMPATIBLE
-    },
     Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
-    Provider { slug: "wandb", base_url: "https://api.inference.wandb.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "workers-ai",
         base_url: "https://api.cloudflare.com/client/v4/accounts/{workers_ai_account_id}/ai/v1",
