@@ -82,7 +82,7 @@ tests/portkey/node_modules/.package-lock.json: tests/portkey/package.json tests/
 test: lint test-rust test-langchain test-portkey ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
-	GOLDEN=update cargo test --test golden --test render
+	GOLDEN=update cargo test --test golden --test adapters --test render
 
 providers: ## Write the table of providers into the README
 	cargo run --quiet --locked -- providers --markdown > $(CARGO_TARGET_DIR)/providers.md

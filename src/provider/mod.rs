@@ -11,11 +11,12 @@ mod touch;
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
 pub use quirk::{Quirk, apply};
-pub use setting::{Kind, MODEL, Missing, Setting, Values, placeholders};
+pub use setting::{Kind, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
 pub use touch::{Touch, Touches};
 
 use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
 
 /// One vendor.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Provider {
     /// What replaces it (`base_url` in gateway.yaml, a custom host) is such a URL without any.
     pub base_url: &'static str,
     /// What stands between the base URL and the path of an operation: empty, or as `/v1`. It is
-    /// left out after a base URL that ends with it.
+    /// left out after a base URL that ends with it. May hold settings as placeholders.
     pub prefix: &'static str,
     /// Operations with a path of their own: OpenAI's below `/v1`, and the vendor's below the base
     /// URL, which may hold settings as placeholders.
@@ -42,10 +43,17 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Whether it has chat completions.
     pub chat: bool,
+    /// Operations beside chat completions that it has itself: of Anthropic's Messages API and
+    /// OpenAI's Responses API. Where it has chat completions alone, they are made of these.
+    pub native: &'static [Endpoint],
+    /// Whether its chat completions take Anthropic's `cache_control`, in OpenAI's format.
+    pub cache_control: bool,
     /// How it takes a credential.
     pub auth: Auth,
     /// What it needs to know beside a key.
     pub settings: &'static [Setting],
+    /// The setting that the body has as its model; without a value it is empty.
+    pub model: Option<&'static str>,
     /// The setting that holds a token which goes as `Authorization: Bearer` in the place of a key.
     pub token: Option<&'static str>,
     /// Headers that every request to it carries; a client's own value of the same header wins. One
@@ -78,14 +86,16 @@ impl Provider {
             let root = base.strip_suffix("/v1").unwrap_or(base);
             return Ok([root, &azure::path(below, settings)?].concat());
         }
-        let root = base.strip_suffix(self.prefix).unwrap_or(base);
+        let prefix = settings.expand(self.prefix);
+        let root = prefix.as_ref().ok().and_then(|prefix| base.strip_suffix(prefix.as_ref()));
+        let root = root.unwrap_or(base);
         let own = self.paths.iter().find_map(|(from, to)| {
             let rest = below.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
         });
         let mut path = match own {
             Some((path, rest)) => [root, &settings.expand(path)?, rest].concat(),
-            None => [root, self.prefix, below].concat(),
+            None => [root, &prefix?, below].concat(),
         };
         for (name, value) in self.query {
             if let Ok(value) = settings.expand(value) {

@@ -7,27 +7,9 @@ pub const NOT_YET: &[(&str, &str)] = &[
         "it has formats and signatures of its own; the provider openai with the base_url \
          https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",
     ),
-    ("cortex", "the host holds the name of your Snowflake account"),
-    ("milvus", "it is a database of yours with no public host and no chat completions"),
-    ("nomic", "it has a format of its own"),
-    ("oracle", "it has a format and signatures of its own"),
     ("palm", "Google has switched it off"),
     ("portkey", "it is the control plane of the hosted gateway, which this one does without"),
-    (
-        "predibase",
-        "the path holds the names of your tenant and model; the provider openai with the \
-         base_url https://serving.app.predibase.com/<tenant>/deployments/v2/llms/<model>/v1 \
-         reaches it",
-    ),
-    ("qdrant", "it is a database of yours with no public host and no chat completions"),
     ("sagemaker", "it wants requests with an AWS signature"),
-    ("segmind", "it has a format of its own"),
-    ("stability-ai", "it has a format of its own"),
-    (
-        "triton",
-        "its generate endpoint has a format of its own; the provider openai with the base_url \
-         of Triton's OpenAI-compatible frontend reaches it",
-    ),
     ("vertex-ai", "it has formats of its own, and the host holds your region and project"),
 ];
 

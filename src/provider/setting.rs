@@ -19,12 +19,10 @@ pub struct Setting {
     pub header: &'static str,
     /// What it may hold.
     pub kind: Kind,
-    /// What it is when nothing says otherwise; `{model}` stands for the model that is asked for.
+    /// What it is when nothing says otherwise. `{model}` and `{user}` stand for these fields of the
+    /// body, `{base_model}` and `{adapter}` for what is before and behind a colon of the model.
     pub default: Option<&'static str>,
 }
-
-/// The placeholder for the model that a request asks for.
-pub const MODEL: &str = "model";
 
 impl Setting {
     /// A setting without a default.

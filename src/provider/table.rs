@@ -7,6 +7,7 @@ use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
 use super::touch::Touch::{self, FinishReason, Named, NamedInChunks, NoNull};
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, azure};
 use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
 const OPENAI_COMPATIBLE: Provider = Provider {
@@ -19,8 +20,11 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     layout: Layout::Paths,
     dialect: Dialect::OpenAi,
     chat: true,
+    native: &[],
+    cache_control: false,
     auth: Auth::Bearer,
     settings: &[],
+    model: None,
     token: None,
     headers: &[],
     client_headers: &[],
@@ -36,6 +40,12 @@ const NAMED_IN_CHUNKS: &[Touch] = &[Named, NamedInChunks];
 
 /// and makes some anew, where log probabilities get lost. Here only a null does.
 const REMADE: &[Touch] = &[Named, NamedInChunks, NoNull("logprobs")];
+
+/// OpenAI's Responses API, and the answers that it keeps.
+const RESPONSES: &[Endpoint] = &[Endpoint::Responses, Endpoint::StoredResponses];
+
+/// Anthropic's Messages API.
+const MESSAGES: &[Endpoint] = &[Endpoint::Messages, Endpoint::CountTokens];
 
 /// A vendor without chat completions: its own operations pass.
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
@@ -94,6 +104,26 @@ const MISTRAL_ANSWERS: &[Touch] =
 /// <https://docs.together.ai/reference/chat-completions-1>
 const TOGETHER_ANSWERS: &[Touch] = &[Named, NamedInChunks, FinishReason("eos", "stop")];
 
+/// The base URL of a server that has no host of its own.
+const ANY_HOST: &str = "{custom_host}";
+
+/// Portkey's own name for the place of such a server.
+const CUSTOM_HOST: &[Setting] = &[Setting::new("custom_host", "custom-host", Kind::Url(&[]))];
+
+/// Portkey takes them from the body's `user` and from `model`, which is `deployment:adapter`.
+const PREDIBASE: &[Setting] = &[
+    Setting::new("predibase_tenant", "predibase-tenant", Kind::Segment).or("{user}"),
+    Setting::new("predibase_deployment", "predibase-deployment", Kind::Segment).or("{base_model}"),
+    Setting::new("predibase_adapter", "predibase-adapter", Kind::Text).or("{adapter}"),
+];
+
+/// <https://platform.stability.ai/docs/api-reference>
+const STABILITY: &[Setting] = &[
+    Setting::new("stability_client_id", "stability-client-id", Kind::Text),
+    Setting::new("stability_client_user_id", "stability-client-user-id", Kind::Text),
+    Setting::new("stability_client_version", "stability-client-version", Kind::Text),
+];
+
 const AZURE_AI_QUERY: &[(&str, &str)] = &[("api-version", "{azure_api_version}")];
 
 /// Claude in Microsoft's Foundry: <https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry>
@@ -103,6 +133,7 @@ const AZURE_AI_ANTHROPIC: Provider = Provider {
     prefix: "/v1",
     query: AZURE_AI_QUERY,
     dialect: Dialect::Anthropic,
+    native: MESSAGES,
     auth: Auth::Header("x-api-key"),
     settings: azure::AI_SETTINGS,
     token: Some(azure::AD_TOKEN.name),
@@ -144,6 +175,7 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["anthropic-beta", "anthropic-version"],
         quirks: &[],
         touches: &[],
+        native: MESSAGES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -170,6 +202,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "azure-openai",
         base_url: "https://{resource_name}.openai.azure.com/openai",
         layout: Layout::Azure,
+        native: RESPONSES,
         auth: Auth::Header("api-key"),
         settings: azure::SETTINGS,
         token: Some(azure::AD_TOKEN.name),
@@ -178,6 +211,7 @@ pub const PROVIDERS: &[Provider] = &[
         touches: &[],
         ..OPENAI_COMPATIBLE
     },
+    Provider { slug: "baseten", base_url: "https://inference.baseten.co/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "bytez",
         base_url: "https://api.bytez.com/models/v2/openai/v1",
@@ -191,6 +225,7 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: CEREBRAS,
         ..OPENAI_COMPATIBLE
     },
+    Provider { slug: "chutes", base_url: "https://llm.chutes.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "cohere",
         base_url: "https://api.cohere.ai",
@@ -209,8 +244,15 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "cortex",
+        base_url: "https://{snowflake_account}.snowflakecomputing.com/api/v2/cortex/v1",
+        settings: &[Setting::new("snowflake_account", "snowflake-account", Kind::Host)],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "dashscope",
         base_url: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        cache_control: true,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -262,6 +304,11 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "friendliai",
+        base_url: "https://api.friendli.ai/serverless/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "github",
         base_url: "https://models.github.ai/inference",
         headers: &[("extra-parameters", "drop")],
@@ -283,6 +330,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.groq.com/openai/v1",
         quirks: GROQ,
         touches: NAMED_IN_CHUNKS,
+        native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -343,6 +391,13 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider {
+        slug: "lmstudio",
+        base_url: "http://127.0.0.1:1234",
+        prefix: "/v1",
+        auth: Auth::None,
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
         slug: "matterai",
         base_url: "https://api.matterai.so/v1",
         touches: &[],
@@ -355,6 +410,8 @@ pub const PROVIDERS: &[Provider] = &[
         paths: &[("/text-to-3d", "/v2/text-to-3d")],
         ..PASSED_THROUGH
     },
+    Provider { slug: "milvus", base_url: ANY_HOST, settings: CUSTOM_HOST, ..PASSED_THROUGH },
+    Provider { slug: "minimax", base_url: "https://api.minimax.io/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "mistral-ai",
         base_url: "https://api.mistral.ai/v1",
@@ -386,6 +443,7 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider { slug: "nebius", base_url: "https://api.studio.nebius.ai/v1", ..OPENAI_COMPATIBLE },
     Provider { slug: "nextbit", base_url: "https://api.nextbit256.com/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "nomic", base_url: "https://api-atlas.nomic.ai/v1", ..PASSED_THROUGH },
     Provider {
         slug: "novita-ai",
         base_url: "https://api.novita.ai/openai",
@@ -397,6 +455,11 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "nscale",
         base_url: "https://inference.api.nscale.com/v1",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "nvidia-nim",
+        base_url: "https://integrate.api.nvidia.com/v1",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -414,6 +477,7 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["openai-beta", "openai-organization", "openai-project"],
         quirks: &[],
         touches: &[],
+        native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -424,6 +488,15 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["http-referer", "x-title"],
         quirks: MAX_TOKENS,
         touches: REMADE,
+        native: RESPONSES,
+        cache_control: true,
+        ..OPENAI_COMPATIBLE
+    },
+    // Its own API wants signatures of a private key; this one takes API keys.
+    Provider {
+        slug: "oracle",
+        base_url: "https://inference.generativeai.{oracle_region}.oci.oraclecloud.com/openai/v1",
+        settings: &[Setting::new("oracle_region", "oracle-region", Kind::Label)],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -443,6 +516,22 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "pinecone",
         base_url: "https://api.pinecone.io",
         auth: Auth::Header("api-key"),
+        ..PASSED_THROUGH
+    },
+    Provider {
+        slug: "predibase",
+        base_url: "https://serving.app.predibase.com",
+        prefix: "/{predibase_tenant}/deployments/v2/llms/{predibase_deployment}/v1",
+        settings: PREDIBASE,
+        model: Some("predibase_adapter"),
+        quirks: &[SystemRole, ONLY_MAX_TOKENS, Drop("user")],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "qdrant",
+        base_url: ANY_HOST,
+        auth: Auth::Header("api-key"),
+        settings: CUSTOM_HOST,
         ..PASSED_THROUGH
     },
     Provider {
@@ -468,11 +557,30 @@ pub const PROVIDERS: &[Provider] = &[
     },
     Provider { slug: "scaleway", base_url: "https://api.scaleway.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
+        slug: "segmind",
+        base_url: "https://api.segmind.com/v1",
+        auth: Auth::Header("x-api-key"),
+        ..PASSED_THROUGH
+    },
+    Provider {
         slug: "siliconflow",
         base_url: "https://api.siliconflow.cn/v1",
         quirks: MAX_TOKENS,
         touches: &[],
         ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "stability-ai",
+        base_url: "https://api.stability.ai",
+        prefix: "/v1",
+        paths: &[("/v2beta", "/v2beta")],
+        settings: STABILITY,
+        headers: &[
+            ("stability-client-id", "{stability_client_id}"),
+            ("stability-client-user-id", "{stability_client_user_id}"),
+            ("stability-client-version", "{stability_client_version}"),
+        ],
+        ..PASSED_THROUGH
     },
     Provider {
         slug: "together-ai",
@@ -483,15 +591,46 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
+    // Its OpenAI-compatible frontend.
+    Provider {
+        slug: "triton",
+        base_url: ANY_HOST,
+        prefix: "/v1",
+        auth: Auth::None,
+        settings: CUSTOM_HOST,
+        quirks: MAX_TOKENS,
+        ..OPENAI_COMPATIBLE
+    },
     Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
+    Provider { slug: "venice", base_url: "https://api.venice.ai/api/v1", ..OPENAI_COMPATIBLE },
+    Provider { slug: "vercel", base_url: "https://ai-gateway.vercel.sh/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "vllm",
+        base_url: "http://127.0.0.1:8000",
+        prefix: "/v1",
+        quirks: &[],
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        slug: "volcengine",
+        base_url: "https://ark.cn-beijing.volces.com/api/v3",
+        ..OPENAI_COMPATIBLE
+    },
     Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
+    Provider { slug: "wandb", base_url: "https://api.inference.wandb.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "workers-ai",
         base_url: "https://api.cloudflare.com/client/v4/accounts/{workers_ai_account_id}/ai/v1",
         settings: &[Setting::new("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", touches: &[], ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "x-ai",
+        base_url: "https://api.x.ai/v1",
+        touches: &[],
+        native: RESPONSES,
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "z-ai",
         base_url: "https://api.z.ai/api/paas/v4",
