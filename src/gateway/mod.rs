@@ -9,6 +9,7 @@ mod response;
 mod setting;
 mod target_error;
 
+use crate::adapter::Format;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::endpoint::Endpoint;
@@ -25,8 +26,6 @@ pub trait World {
     fn random(&self) -> u64;
     /// Whether the provider behind a cluster asked to be left alone for the time being.
     fn is_cooling(&self, cluster: &str) -> bool;
-    /// Unix time in nanoseconds.
-    fn now(&self) -> u64;
 }
 
 /// What becomes of a request.
@@ -75,8 +74,8 @@ pub struct Gateway {
     debug: bool,
     /// Bytes of a body that streamed through.
     passed: u64,
-    /// Unix time in nanoseconds at which the request headers came.
-    started: u64,
+    /// The format of errors that the client reads, if it is not OpenAI's.
+    format: Option<Format>,
 }
 
 #[derive(Debug)]
@@ -101,8 +100,14 @@ struct Waiting {
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        let (record, state) = (Record::default(), State::Start);
-        Self { registry, record, state, debug: false, passed: 0, started: 0 }
+        Self {
+            registry,
+            record: Record::default(),
+            state: State::Start,
+            debug: false,
+            passed: 0,
+            format: None,
+        }
     }
 
     /// The request headers.
@@ -112,7 +117,6 @@ impl Gateway {
         headers: Headers,
         end_of_stream: bool,
     ) -> Verdict {
-        self.started = world.now();
         self.record.trace_id = request::trace_id(&headers);
         self.decide(world, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
     }
@@ -130,14 +134,11 @@ impl Gateway {
     /// others only get our headers.
     pub fn on_response_headers(
         &mut self,
-        world: &dyn World,
         details: &str,
         report: Option<&[u8]>,
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Option<Reply> {
-        let waited = world.now().saturating_sub(self.started) / 1_000_000;
-        self.record.time_to_first_byte_ms = Some(waited);
         let report = report.and_then(Report::decode).unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Replied) {
             State::Forwarded(plan) => {
@@ -179,7 +180,6 @@ impl Gateway {
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
-        self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
             "upstream_reset_after_response_started" => "upstream_reset",
@@ -202,7 +202,7 @@ impl Gateway {
     fn error_reply(&mut self, error: &Error) -> Reply {
         self.record.error_type = Some(error.code.to_owned());
         self.record.error_source = Some(error.source.as_str().to_owned());
-        error.into()
+        Reply::error(error, self.format)
     }
 
     /// Adds the headers of every answer, whoever made it.
@@ -218,6 +218,18 @@ impl Gateway {
 }
 
 impl Reply {
+    /// The answer for an error, in the shape of a client's format; `None`: OpenAI's.
+    pub fn error(error: &Error, format: Option<Format>) -> Self {
+        let mut headers = Headers::default();
+        headers.set("content-type", "application/json");
+        let details = format!("{DETAILS}{}:{}", error.source.as_str(), error.code);
+        let body = match format {
+            Some(format) => format.error(error.status, error.body()),
+            None => error.body(),
+        };
+        Self { status: error.status, headers, body, details }
+    }
+
     /// The answer that goes out instead of a provider's, by the headers that this would have had.
     pub fn instead(headers: &Headers, body: &[u8]) -> Self {
         let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
@@ -234,10 +246,7 @@ const DETAILS: &str = "portkey:";
 
 impl From<&Error> for Reply {
     fn from(error: &Error) -> Self {
-        let mut headers = Headers::default();
-        headers.set("content-type", "application/json");
-        let details = format!("{DETAILS}{}:{}", error.source.as_str(), error.code);
-        Self { status: error.status, headers, body: error.body(), details }
+        Self::error(error, None)
     }
 }
 

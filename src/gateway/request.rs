@@ -2,6 +2,7 @@
 
 use super::resolve::{Resolved, Resolver};
 use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
+use crate::adapter::Format;
 use crate::config::request::{PREFIX, RequestOptions};
 use crate::contract::CREDENTIAL_HEADERS;
 use crate::dialect::bounded;
@@ -22,6 +23,7 @@ impl Gateway {
         let bare = path.split(['?', '#']).next().unwrap_or_default();
         let endpoint = Endpoint::of(method, bare);
         self.record.endpoint = endpoint.map(Endpoint::as_str);
+        self.format = endpoint.and_then(Format::of_errors);
         if let Some(reply) = local::answer(method, bare, &headers, &self.registry) {
             self.state = State::Replied;
             return Ok(Verdict::Reply(self.with_our_headers(reply)));
@@ -188,8 +190,8 @@ fn metadata(json: &str) -> Option<serde_json::Value> {
     (metadata.is_object() && depth(&metadata) <= MAX_METADATA_DEPTH).then_some(metadata)
 }
 
-/// Deepest nesting of metadata: readers of logs give up on deeper ones, and on the whole line with
-/// it.
+/// Deepest nesting of metadata: Envoy's reader of the log record gives up on deeper ones, and on
+/// the whole record with it.
 const MAX_METADATA_DEPTH: usize = 16;
 
 fn depth(value: &serde_json::Value) -> usize {

@@ -7,7 +7,7 @@ use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::error::Error;
 use crate::json::Object;
-use crate::provider::{self, BaseUrl, Layout, Provider, Values, azure};
+use crate::provider::{BaseUrl, Layout, Provider, Values, azure};
 use serde_json::value::RawValue;
 
 impl Resolver<'_> {
@@ -25,10 +25,7 @@ impl Resolver<'_> {
         if row.settings.is_empty() {
             return Ok(values);
         }
-        let mut defaults = Values::default();
-        if let Some(model) = self.model(step) {
-            defaults.set(provider::MODEL, model);
-        }
+        let defaults = self.defaults(step);
         for setting in row.settings {
             let name = setting.name;
             let given = upstream.settings.get(name).or(step.target.provider_settings.get(name));
@@ -83,12 +80,26 @@ impl Resolver<'_> {
         }
     }
 
-    /// The model that a target is asked for.
-    fn model(&self, step: &Step<'_>) -> Option<String> {
+    /// What the defaults of settings may refer to.
+    fn defaults(&self, step: &Step<'_>) -> Values {
+        let mut values = Values::default();
+        if let Some(user) = self.param(step, "user") {
+            values.set("user", user);
+        }
+        if let Some(model) = self.param(step, "model") {
+            let (base, adapter) = model.split_once(':').unwrap_or((&model, ""));
+            values.set("base_model", base.to_owned());
+            values.set("adapter", adapter.to_owned());
+            values.set("model", model);
+        }
+        values
+    }
+
+    /// A text of the body for this target.
+    fn param(&self, step: &Step<'_>, name: &str) -> Option<String> {
         let params = step.target.settings.override_params.as_ref();
         let params = params.and_then(|params| Object::parse(params.get().as_bytes()).ok());
-        let replaced = params.and_then(|params| params.string(provider::MODEL));
-        replaced.or_else(|| self.body?.string(provider::MODEL))
+        params.and_then(|params| params.string(name)).or_else(|| self.body?.string(name))
     }
 
     /// Override params, and the model where it is a setting.
@@ -101,13 +112,16 @@ impl Resolver<'_> {
         let own = step.target.settings.override_params.clone();
         let model = match row.layout {
             Layout::Azure => azure::model(values),
-            Layout::Paths => None,
+            Layout::Paths => row.model.map(|name| values.get(name).unwrap_or_default()),
         };
-        let Some(model) = model.filter(|model| self.model(step).as_deref() != Some(model)) else {
+        let Some(model) = model.filter(|model| self.param(step, "model").as_deref() != Some(model))
+        else {
             return own;
         };
-        // A checked setting needs no escapes.
-        let model = RawValue::from_string(format!(r#"{{"model":"{model}"}}"#)).ok();
-        inherit::merge(own.clone(), model).unwrap_or(own)
+        let mut params = Object::default();
+        params.set("model", serde_json::Value::from(model).to_string());
+        let params = String::from_utf8(params.to_vec()).ok();
+        let params = params.and_then(|params| RawValue::from_string(params).ok());
+        inherit::merge(own.clone(), params).unwrap_or(own)
     }
 }

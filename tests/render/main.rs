@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 
 /// The providers that the golden files show; the table holds more than anybody would read.
 const SHOWN: [&str; 3] = ["provider.anthropic", "provider.demo", "provider.openai"];
+/// Those of their hosts.
+const SHOWN_HOSTS: [&str; 3] = ["api.anthropic.com", "api.openai.com", "*.openai.azure.com"];
 /// How the credentials of the cases begin.
 const SECRET: &str = "secret-";
 
@@ -64,9 +66,17 @@ fn readable(value: Value) -> Value {
         Value::Object(fields) => {
             let is_settings = fields.get("@type")
                 == Some(&json!("type.googleapis.com/google.protobuf.StringValue"));
+            let of_table = fields.get("name").is_some_and(|name| {
+                ["resolve_on_use", "resolve_account"].iter().any(|one| name == one)
+            });
             let readable_field = |(key, value): (String, Value)| match (&value, is_settings) {
                 (Value::String(text), true) if key == "value" => {
                     (key, readable(serde_json::from_str(text).unwrap()))
+                }
+                (Value::Array(hosts), _) if key == "domains" && of_table => {
+                    let shown =
+                        hosts.iter().filter(|host| SHOWN_HOSTS.iter().any(|one| host == one));
+                    (key, shown.cloned().collect())
                 }
                 _ => (key, readable(value)),
             };
