@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey golden providers compatibility clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-mesh golden providers compatibility clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -79,10 +79,17 @@ tests/portkey/node_modules/.package-lock.json: tests/portkey/package.json tests/
 	cd tests/portkey && npm ci --ignore-scripts --silent
 	@touch $@
 
-test: lint test-rust test-langchain test-portkey ## Everything that must pass
+test-mesh: build $(VENV)/.langchain tests/mesh/node_modules/.package-lock.json ## The examples of envoy/, and what is rendered for Istio (Node 20)
+	$(VENV)/bin/python -m pytest -q tests/mesh
+
+tests/mesh/node_modules/.package-lock.json: tests/mesh/package.json tests/mesh/package-lock.json
+	cd tests/mesh && npm ci --ignore-scripts --silent
+	@touch $@
+
+test: lint test-rust test-langchain test-portkey test-mesh ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
-	GOLDEN=update cargo test --test golden --test adapters --test render
+	GOLDEN=update cargo test --test golden --test render
 
 providers: ## Write the table of providers into the README
 	cargo run --quiet --locked -- providers --markdown > $(CARGO_TARGET_DIR)/providers.md

@@ -2,19 +2,18 @@
 
 pub mod anthropic;
 pub mod cohere;
-pub(crate) mod completion;
+mod completion;
 mod data_uri;
 mod dropped;
 mod failure;
-pub(crate) mod field;
+mod field;
 pub mod gemini;
 pub mod openai;
-pub(crate) mod raw;
+mod raw;
 mod tool_call;
 mod tool_choice;
 
 pub use dropped::Dropped;
-pub(crate) use failure::status_of;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;

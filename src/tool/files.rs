@@ -25,12 +25,24 @@ const MODULE: &str = "portkey_envoy.wasm";
 /// # Errors
 /// The first file that cannot be written.
 pub fn write_all(directory: &Path, files: &[File]) -> io::Result<()> {
-    make_private(directory)?;
     make_private(&directory.join(SECRETS))?;
+    write(directory, files)?;
+    remove_stale_secrets(directory, files)
+}
+
+/// Writes every file below `directory`, and makes the folders that are absent (mode 0700).
+///
+/// # Errors
+/// The first file that cannot be written.
+pub fn write(directory: &Path, files: &[File]) -> io::Result<()> {
+    make_private(directory)?;
     for file in files {
+        if let Some((folder, _)) = file.path.rsplit_once('/') {
+            make_private(&directory.join(folder))?;
+        }
         replace(directory, file)?;
     }
-    remove_stale_secrets(directory, files)
+    Ok(())
 }
 
 /// Writes one file (mode 0600) so that a reader sees either the old or the new text.

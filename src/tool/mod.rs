@@ -10,6 +10,7 @@ mod reload;
 mod render;
 mod run;
 mod upstream;
+mod write;
 mod yaml;
 
 use std::io::Write;
@@ -35,7 +36,7 @@ enum Command {
     Check(Source),
     /// Writes the configuration of another program.
     #[command(subcommand)]
-    Render(Target),
+    Render(write::Target),
     /// Renders a gateway.yaml and runs Envoy on it; edits of the file are taken over.
     Run(run::Arguments),
     /// Prints the table of providers.
@@ -46,20 +47,6 @@ enum Command {
         /// As the README has it.
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum Target {
-    /// Envoy's bootstrap and the files that it refers to.
-    Envoy {
-        #[command(flatten)]
-        source: Source,
-        /// Directory of the files; they hold credentials and are readable by you alone.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        #[command(flatten)]
-        module: Module,
     },
 }
 
@@ -81,10 +68,8 @@ struct Module {
 pub fn main() -> ExitCode {
     let success = |()| ExitCode::SUCCESS;
     let result = match Cli::parse().command {
-        Command::Check(source) => check(&source).map(success),
-        Command::Render(Target::Envoy { source, out, module }) => {
-            render(&source, &out, module).map(success)
-        }
+        Command::Check(source) => check_file(&source).map(success),
+        Command::Render(target) => write::write(target).map(success),
         Command::Run(arguments) => run::run(arguments),
         Command::Providers { json: true, .. } => print(&providers::json()).map(success),
         Command::Providers { markdown: true, .. } => print(&providers::markdown()).map(success),
@@ -110,17 +95,9 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn check(source: &Source) -> Result<(), Lines> {
+fn check_file(source: &Source) -> Result<(), Lines> {
     load(&source.config)?;
     print(&format!("{}: ok\n", source.config.display()))
-}
-
-fn render(source: &Source, out: &Path, module: Module) -> Result<(), Lines> {
-    let gateway = load(&source.config)?;
-    let places = places(out, module)?;
-    let files = render::files(&gateway, &places);
-    files::write_all(&places.directory, &files).map_err(|error| vec![error.to_string()])?;
-    print(&format!("{}\n", places.directory.join(render::BOOTSTRAP).display()))
 }
 
 fn places(directory: &Path, module: Module) -> Result<Places, Lines> {
@@ -128,7 +105,8 @@ fn places(directory: &Path, module: Module) -> Result<Places, Lines> {
     let directory = std::path::absolute(directory).map_err(|error| line(error.to_string()))?;
     Ok(Places {
         directory,
-        wasm: files::find_module(module.wasm).map_err(line)?,
+        delivery: render::Delivery::Files,
+        module: render::Module::File(files::find_module(module.wasm).map_err(line)?),
         trusted_ca: files::find_trusted_ca().map_err(line)?,
     })
 }

@@ -142,6 +142,7 @@ fn state(path: &Path) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tool::render::{Delivery, Module};
 
     const GOOD: &str = "virtual_keys: {a: {provider: openai, api_key: \"file:KEY\"}}";
 
@@ -159,7 +160,8 @@ mod tests {
             let (config, key) = (base.path().join("gateway.yaml"), base.path().join("key"));
             let places = Places {
                 directory: base.path().join("out"),
-                wasm: PathBuf::from("/m.wasm"),
+                delivery: Delivery::Files,
+                module: Module::File(PathBuf::from("/m.wasm")),
                 trusted_ca: PathBuf::from("/ca.pem"),
             };
             let fixture = Self { base, config, key, places };

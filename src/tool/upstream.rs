@@ -30,6 +30,8 @@ pub enum Endpoint {
     Name(BaseUrl),
     /// A host name that is not resolved before the first request to it, or that is not known before.
     NameOnUse,
+    /// A host that the service mesh knows, and has a cluster for.
+    Mesh(BaseUrl),
     /// A listener inside the same Envoy, named by the host part.
     Internal(BaseUrl),
 }
@@ -174,6 +176,7 @@ virtual_keys:
                 Endpoint::Address(url) => format!("address {}", url.host),
                 Endpoint::Name(url) => format!("name {}", url.host),
                 Endpoint::NameOnUse => "on use".to_owned(),
+                Endpoint::Mesh(url) => format!("mesh {}", url.host),
                 Endpoint::Internal(url) => format!("internal {}", url.host),
             }
         };

@@ -89,12 +89,9 @@ def test_models_lists_what_is_configured(gateway):
         "anthropic": "anthropic",
         "anthropic-key": "anthropic",
         "closed-key": "openai",
-        "cohere-key": "cohere",
         "demo": "demo",
-        "google-key": "google",
         "openai": "openai",
         "openai-key": "openai",
-        "together-key": "together-ai",
     }
 
 

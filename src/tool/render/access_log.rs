@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::extension;
+use super::{extension, merge};
 use crate::record::{FIELDS, PROPERTY};
 use crate::tool::model::Log;
 
@@ -23,6 +23,18 @@ const FROM_ENVOY: [(&str, &str); 10] = [
 /// The access loggers of a connection manager.
 pub(super) fn loggers(logs: &[Log]) -> Vec<Value> {
     logs.iter().map(logger).collect()
+}
+
+/// The same, for requests that the gateway role has seen: beside routes that are not ours.
+pub(super) fn of_ours(logs: &[Log]) -> Vec<Value> {
+    let seen = json!({ "expression": format!("'wasm.{PROPERTY}' in filter_state") });
+    let filter = extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        seen,
+    );
+    let filter = json!({ "filter": { "extension_filter": filter } });
+    loggers(logs).into_iter().map(|logger| merge(logger, filter.clone())).collect()
 }
 
 fn logger(log: &Log) -> Value {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Places, extension, internal, listener, relay, source};
+use super::{CLUSTERS, Places, extension, internal, listener, relay};
 use crate::tool::model::Gateway;
 
 /// Far above what one machine serves; Envoy warns when there is no limit.
@@ -11,25 +11,15 @@ const MAX_CONNECTIONS: u32 = 50_000;
 /// The whole bootstrap.
 pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
     let (host, port) = (gateway.admin.ip().to_string(), gateway.admin.port());
+    let mut listeners = vec![listener::listener(gateway, places)];
+    listeners.extend(internal_listeners(places));
     json!({
         "node": { "id": "portkey-envoy", "cluster": "portkey-envoy" },
         "admin": { "address": super::socket_address(&host, port) },
-        "bootstrap_extensions": [extension(
-            "envoy.bootstrap.internal_listener",
-            "envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
-            json!({}),
-        )],
-        "dynamic_resources": { "cds_config": source(&places.directory, CLUSTERS) },
+        "bootstrap_extensions": extensions(),
+        "dynamic_resources": { "cds_config": places.source(CLUSTERS) },
         "static_resources": {
-            "listeners": [
-                listener::listener(gateway, places),
-                internal::demo(),
-                internal::stop(),
-                internal::timer(),
-                relay::hop(),
-                relay::custom(places),
-                relay::resolve_on_use(),
-            ],
+            "listeners": listeners,
         },
         "layered_runtime": { "layers": [{ "name": "admin", "admin_layer": {} }] },
         "overload_manager": { "resource_monitors": [extension(
@@ -39,4 +29,20 @@ pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
             json!({ "max_active_downstream_connections": MAX_CONNECTIONS }),
         )] },
     })
+}
+
+/// What must be in the bootstrap for listeners inside Envoy.
+pub(super) fn extensions() -> Value {
+    json!([extension(
+        "envoy.bootstrap.internal_listener",
+        "envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+        json!({}),
+    )])
+}
+
+/// The listeners inside Envoy.
+pub(super) fn internal_listeners(places: &Places) -> Vec<Value> {
+    let mut listeners = internal::listeners();
+    listeners.extend([relay::hop(), relay::custom(places), relay::resolve_on_use()]);
+    listeners
 }

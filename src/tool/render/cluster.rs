@@ -21,6 +21,14 @@ pub(super) const LOOKUP: &str = "V4_PREFERRED";
 
 /// The discovery response with every cluster.
 pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Value {
+    let mut clusters = list(gateway, upstreams, places);
+    clusters.extend(forward::on_use(gateway, places));
+    let clusters = clusters.into_iter().map(|one| any("envoy.config.cluster.v3.Cluster", one));
+    discovery(clusters.collect())
+}
+
+/// Every cluster but those that only hosts need which gateway.yaml does not name.
+pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Vec<Value> {
     let mut clusters: Vec<Value> =
         upstreams.iter().map(|upstream| of_provider(gateway, upstream, places)).collect();
     clusters.extend([
@@ -29,9 +37,8 @@ pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &
         inner(contract::STOP, internal::STOP, gateway, vec![filters::without_length()]),
         inner(contract::TIMER, internal::TIMER, gateway, Vec::new()),
     ]);
-    clusters.extend(forward::clusters(gateway, places));
-    let clusters = clusters.into_iter().map(|one| any("envoy.config.cluster.v3.Cluster", one));
-    discovery(clusters.collect())
+    clusters.extend(forward::to_custom_hosts(gateway, places));
+    clusters
 }
 
 fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> Value {
@@ -43,6 +50,7 @@ fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> V
             (merge(way, transport(url, places)), tls(url))
         }
         Endpoint::NameOnUse => (inside(relay::RESOLVE_ON_USE), false),
+        Endpoint::Mesh(_) => (inside(relay::MESH), false),
         Endpoint::Internal(url) => (inside(&url.host), false),
     };
     let breakers = resilience::circuit_breakers(&gateway.circuit_breakers);

@@ -25,19 +25,23 @@ pub(super) fn cluster(scheme: &str, private: bool) -> String {
 
 /// The discovery response with the route configuration.
 pub(super) fn resource(gateway: &Gateway) -> Value {
+    discovery(vec![any("envoy.config.route.v3.RouteConfiguration", config(gateway))])
+}
+
+/// The route configuration.
+pub(super) fn config(gateway: &Gateway) -> Value {
     let hosts = &gateway.custom_hosts;
     let names: BTreeSet<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
     let mut virtual_hosts: Vec<Value> =
         names.iter().map(|name| virtual_host(name, routes(hosts, name))).collect();
     virtual_hosts.push(virtual_host("*", Vec::new()));
-    let config = json!({
+    json!({
         "name": NAME,
         // Clusters may come after the routes.
         "validate_clusters": false,
         "ignore_port_in_host_matching": true,
         "virtual_hosts": virtual_hosts,
-    });
-    discovery(vec![any("envoy.config.route.v3.RouteConfiguration", config)])
+    })
 }
 
 fn virtual_host(name: &str, mut routes: Vec<Value>) -> Value {

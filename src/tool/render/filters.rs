@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PRIVATE_HEADERS, Places, extension, merge, plugin, secret, source};
+use super::{PRIVATE_HEADERS, Places, extension, merge, plugin, secret};
 use crate::config::settings::Role;
 use crate::contract::{CREDENTIAL_HEADERS, header};
 use crate::tool::upstream::{Credential, Upstream};
@@ -107,7 +107,7 @@ fn inject(credential: &Credential<'_>, places: &Places) -> Value {
     let mut generic = json!({
         "credential": {
             "name": secret::name(credential.slug),
-            "sds_config": source(&places.directory, &secret::path(credential.slug)),
+            "sds_config": places.secret(credential.slug),
         },
         "header": credential.header,
     });

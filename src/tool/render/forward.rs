@@ -36,14 +36,18 @@ const NOT_PUBLIC: [(&str, u8); 22] = [
     ("ff00::", 8),
 ];
 
-/// Every such cluster that this gateway needs.
-pub(super) fn clusters(gateway: &Gateway, places: &Places) -> Vec<Value> {
-    let deny = json!({ "resolved_address_filter": { "ranges": ranges() } });
-    let mut clusters = vec![
+/// Those for the table of providers.
+pub(super) fn on_use(gateway: &Gateway, places: &Places) -> Vec<Value> {
+    vec![
         forward(relay::RESOLVE_ON_USE, gateway, Some(places), &json!({})),
-        forward(relay::RESOLVE_ACCOUNT, gateway, Some(places), &deny),
-    ];
-    for (private, filter) in [(false, deny), (true, json!({}))] {
+        forward(relay::RESOLVE_ACCOUNT, gateway, Some(places), &deny_private()),
+    ]
+}
+
+/// Those for hosts that callers name, as far as this gateway needs them.
+pub(super) fn to_custom_hosts(gateway: &Gateway, places: &Places) -> Vec<Value> {
+    let mut clusters = Vec::new();
+    for (private, filter) in [(false, deny_private()), (true, json!({}))] {
         if gateway.custom_hosts.iter().any(|host| host.private == private) {
             let tls = custom::cluster("https", private);
             clusters.push(forward(&custom::cluster("http", private), gateway, None, &filter));
@@ -84,8 +88,9 @@ fn forward(name: &str, gateway: &Gateway, tls: Option<&Places>, filter: &Value) 
     merge(cluster::common(name, gateway, true, options), merge(way, socket))
 }
 
-fn ranges() -> Vec<Value> {
+fn deny_private() -> Value {
     let range =
         |(prefix, length): &(&str, u8)| json!({ "address_prefix": prefix, "prefix_len": length });
-    NOT_PUBLIC.iter().map(range).collect()
+    let ranges: Vec<Value> = NOT_PUBLIC.iter().map(range).collect();
+    json!({ "resolved_address_filter": { "ranges": ranges } })
 }

@@ -18,8 +18,13 @@ const FOREVER: &str = "604800s";
 /// What they take at most; the listener of the clients has the real limit.
 pub(super) const MAX_BODY: u32 = 1 << 30;
 
+/// Those that answer by themselves.
+pub(super) fn listeners() -> Vec<Value> {
+    vec![demo(), stop(), timer()]
+}
+
 /// The demo provider: fixed answers.
-pub(super) fn demo() -> Value {
+fn demo() -> Value {
     let chat = json!({ "path": "/v1/chat/completions" });
     let stream = json!({
         "path": "/v1/chat/completions",
@@ -46,7 +51,7 @@ fn answer(matcher: Value, status: u16, media_type: &str, body: &str) -> Value {
 }
 
 /// Where a request ends that must not be tried again.
-pub(super) fn stop() -> Value {
+fn stop() -> Value {
     let answer = json!([{
         "match": { "prefix": "/" },
         "direct_response": { "status": 503, "body": { "inline_string": "{}" } },
@@ -57,7 +62,7 @@ pub(super) fn stop() -> Value {
 }
 
 /// What never answers: the time-out of a call to it is a timer.
-pub(super) fn timer() -> Value {
+fn timer() -> Value {
     let hold = extension(
         "envoy.filters.http.fault",
         "envoy.extensions.filters.http.fault.v3.HTTPFault",

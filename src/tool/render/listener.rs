@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    PRIVATE_HEADERS, Places, access_log, duration, early_mutation, extension, filters, plugin,
-    route, source,
+    PRIVATE_HEADERS, Places, access_log, duration, early_mutation, extension, filters, merge,
+    plugin, route,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -42,9 +42,20 @@ pub(super) fn router() -> Value {
 }
 
 fn manager(gateway: &Gateway, places: &Places) -> Value {
+    let ours = json!({
+        "rds": {
+            "route_config_name": route::NAME,
+            "config_source": places.source(super::ROUTES),
+        },
+        "http_filters": [plugin::filter(Role::Gateway, places), router()],
+        "access_log": access_log::loggers(&gateway.logs),
+    });
+    merge(merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway)), ours)
+}
+
+/// What the connection manager needs in front of the gateway role, wherever that runs.
+pub(super) fn options(gateway: &Gateway) -> Value {
     json!({
-        "stat_prefix": NAME,
-        "codec_type": "AUTO",
         "use_remote_address": true,
         "server_header_transformation": "PASS_THROUGH",
         // `:scheme` follows the provider's connection, not the client's.
@@ -56,12 +67,6 @@ fn manager(gateway: &Gateway, places: &Places) -> Value {
         "normalize_path": true,
         "merge_slashes": false,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
-        "rds": {
-            "route_config_name": route::NAME,
-            "config_source": source(&places.directory, super::ROUTES),
-        },
-        "http_filters": [plugin::filter(Role::Gateway, places), router()],
-        "access_log": access_log::loggers(&gateway.logs),
     })
 }
 

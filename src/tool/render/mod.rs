@@ -7,7 +7,10 @@ mod cluster;
 mod custom;
 mod filters;
 mod forward;
+mod fragments;
 mod internal;
+mod into;
+pub mod istio;
 mod listener;
 mod plugin;
 mod relay;
@@ -15,7 +18,7 @@ mod resilience;
 mod route;
 mod secret;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -24,16 +27,71 @@ use super::upstream::{self, Upstream};
 use crate::config::settings::Role;
 use crate::contract::header;
 
+pub use fragments::{Parts, files as fragments};
+pub use into::merge as merge_into;
+
 /// What the configuration refers to; all paths are absolute, as Envoy resolves relative ones
 /// from its working directory.
 #[derive(Debug)]
 pub struct Places {
-    /// The directory of the rendered files.
+    /// The directory of the files, where Envoy reads them.
     pub directory: PathBuf,
+    /// How it gets what is not a secret.
+    pub delivery: Delivery,
     /// The module.
-    pub wasm: PathBuf,
+    pub module: Module,
     /// The certificates that providers' certificates are checked against, in PEM.
     pub trusted_ca: PathBuf,
+}
+
+/// How Envoy gets the resources that change while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// From files of the directory.
+    Files,
+    /// From its control plane, beside everything else that this tells it.
+    Ads,
+}
+
+/// Where the module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Module {
+    /// A file.
+    File(PathBuf),
+    /// An image or a file on a server: its URI, and its SHA-256 in hexadecimal unless it is an image.
+    Remote(String, Option<String>),
+}
+
+impl Places {
+    /// The source of that resource.
+    fn source(&self, path: &str) -> Value {
+        match self.delivery {
+            Delivery::Files => json!({
+                "path_config_source": { "path": self.directory.join(path) },
+                "resource_api_version": "V3",
+            }),
+            Delivery::Ads => json!({
+                "ads": {},
+                // Without it nothing would be served until then.
+                "initial_fetch_timeout": "0s",
+                "resource_api_version": "V3",
+            }),
+        }
+    }
+
+    /// The source of a secret, which is always a file. Where a control plane tells the rest, the
+    /// directory is a volume, whose files change by a move inside it.
+    fn secret(&self, slug: &str) -> Value {
+        let path = self.directory.join(secret::path(slug));
+        let file = match self.delivery {
+            Delivery::Files => json!({ "path": path }),
+            Delivery::Ads => json!({
+                "path": path,
+                "watched_directory": { "path": self.directory.join(SECRETS) },
+            }),
+        };
+        json!({ "path_config_source": file, "resource_api_version": "V3" })
+    }
 }
 
 /// A rendered file.
@@ -93,14 +151,6 @@ fn file(path: impl Into<String>, value: Value) -> File {
 /// A discovery response with these resources.
 fn discovery(resources: Vec<Value>) -> Value {
     json!({ "resources": resources })
-}
-
-/// A file of the directory as the source of a resource.
-fn source(directory: &Path, path: &str) -> Value {
-    json!({
-        "path_config_source": { "path": directory.join(path) },
-        "resource_api_version": "V3",
-    })
 }
 
 /// A message with its type, as `google.protobuf.Any` has it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Places, any, discovery, source};
+use super::{Module, Places, any, discovery, merge};
 use crate::config::settings::{CustomHost, Role, Settings, VERSION};
 use crate::provider::virtual_key_cluster;
 use crate::tool::model::{self, Gateway};
@@ -13,7 +13,7 @@ use crate::tool::upstream::Upstream;
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 
 /// Name of the filter, of its resource and of its root context.
-fn name(role: Role) -> &'static str {
+pub(super) fn name(role: Role) -> &'static str {
     match role {
         Role::Gateway => "portkey.gateway",
         Role::Provider => "portkey.provider",
@@ -33,7 +33,7 @@ pub(super) fn filter(role: Role, places: &Places) -> Value {
     json!({
         "name": name(role),
         "config_discovery": {
-            "config_source": source(&places.directory, file_name(role)),
+            "config_source": places.source(file_name(role)),
             "type_urls": [format!("type.googleapis.com/{WASM}")],
         },
     })
@@ -41,6 +41,17 @@ pub(super) fn filter(role: Role, places: &Places) -> Value {
 
 /// The discovery response with the plugin of that role.
 pub(super) fn resource(
+    role: Role,
+    gateway: &Gateway,
+    upstreams: &[Upstream<'_>],
+    places: &Places,
+) -> Value {
+    let plugin = extension_config(role, gateway, upstreams, places);
+    discovery(vec![any("envoy.config.core.v3.TypedExtensionConfig", plugin)])
+}
+
+/// The plugin of that role.
+pub(super) fn extension_config(
     role: Role,
     gateway: &Gateway,
     upstreams: &[Upstream<'_>],
@@ -56,7 +67,7 @@ pub(super) fn resource(
         "vm_config": {
             "vm_id": "portkey",
             "runtime": "envoy.wasm.runtime.v8",
-            "code": { "local": { "filename": places.wasm } },
+            "code": code(&places.module),
         },
         "configuration": any("google.protobuf.StringValue", json!({ "value": settings })),
         // After a panic the next request gets a new VM; every other policy answers 503 for ever.
@@ -65,10 +76,19 @@ pub(super) fn resource(
         // Headers are held while the body is read, instead of stopping the whole stream.
         "allow_on_headers_stop_iteration": true,
     });
-    discovery(vec![any(
-        "envoy.config.core.v3.TypedExtensionConfig",
-        json!({ "name": name(role), "typed_config": any(WASM, json!({ "config": config })) }),
-    )])
+    json!({ "name": name(role), "typed_config": any(WASM, json!({ "config": config })) })
+}
+
+fn code(module: &Module) -> Value {
+    match module {
+        Module::File(path) => json!({ "local": { "filename": path } }),
+        Module::Remote(uri, sha256) => {
+            // Istio's agent fetches it, so that no cluster is behind the name.
+            let uri = json!({ "uri": uri, "cluster": "none", "timeout": "60s" });
+            let hash = sha256.as_ref().map_or_else(|| json!({}), |hash| json!({ "sha256": hash }));
+            json!({ "remote": merge(json!({ "http_uri": uri }), hash) })
+        }
+    }
 }
 
 fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settings {

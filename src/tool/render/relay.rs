@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set, source};
+use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set};
 use crate::contract::{cluster, header};
 use crate::provider::{Kind, PROVIDERS, Provider, Setting};
 
@@ -14,6 +14,8 @@ pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
 /// Cluster behind the same listener for hosts that hold the name of an account, which is the
 /// caller's choice.
 pub(super) const RESOLVE_ACCOUNT: &str = "resolve_account";
+/// Listener from which the clusters of a service mesh are reached.
+pub(super) const MESH: &str = "mesh";
 /// Listener of [`cluster::HOP`].
 pub(super) const HOP: &str = "hop";
 /// Listener of [`cluster::CUSTOM`].
@@ -67,11 +69,11 @@ fn domains(row: &Provider) -> Vec<String> {
 
 /// The way to the hosts that callers name.
 pub(super) fn custom(places: &Places) -> Value {
-    let routes = json!({ "rds": {
+    let routes = json!({
         "route_config_name": custom::NAME,
-        "config_source": source(&places.directory, CUSTOM_ROUTES),
-    } });
-    relay(CUSTOM, routes)
+        "config_source": places.source(CUSTOM_ROUTES),
+    });
+    relay(CUSTOM, json!({ "rds": routes }))
 }
 
 /// The way to the cluster that the request names, with the limit until the response headers that
@@ -107,7 +109,7 @@ pub(super) fn hop() -> Value {
     relay(HOP, merge(routes, trust))
 }
 
-fn relay(name: &str, options: Value) -> Value {
+pub(super) fn relay(name: &str, options: Value) -> Value {
     // Every answer that the listener makes itself; this filter lets all of them through.
     let mapper = json!({
         "filter": { "not_health_check_filter": {} },

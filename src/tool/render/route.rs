@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{any, discovery, duration, extension, merge};
+use super::{any, discovery, duration, extension, merge, plugin};
+use crate::config::settings::Role;
 use crate::config::{tree, weighted};
 use crate::contract::{cluster, header, property, weighted_config};
 use crate::tool::model::Gateway;
@@ -18,12 +19,8 @@ const SILENT_ATTEMPTS: u64 = 4;
 
 /// The discovery response with the route configuration.
 pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
-    let mut routes: Vec<Value> = gateway
-        .configs
-        .iter()
-        .filter_map(|(slug, json)| Some(weighted(gateway, slug, split(gateway, json.get())?)))
-        .collect();
-    routes.push(general(gateway, upstreams));
+    let mut routes = splits(gateway, "/");
+    routes.push(general(gateway, upstreams, "/"));
     let config = json!({
         "name": NAME,
         "virtual_hosts": [{
@@ -37,13 +34,35 @@ pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     discovery(vec![any("envoy.config.route.v3.RouteConfiguration", config)])
 }
 
+/// The saved configs that Envoy splits by weight, for requests below that path.
+pub(super) fn splits(gateway: &Gateway, prefix: &str) -> Vec<Value> {
+    let configs = gateway.configs.iter();
+    let splits = configs.filter_map(|(slug, json)| Some((slug, split(gateway, json.get())?)));
+    splits.map(|(slug, split)| weighted(gateway, slug, split, prefix)).collect()
+}
+
 /// Each attempt goes to the cluster that filter state names then.
-fn general(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
+pub(super) fn general(gateway: &Gateway, upstreams: &[Upstream<'_>], prefix: &str) -> Value {
+    json!({ "match": { "prefix": prefix }, "route": action(gateway, upstreams) })
+}
+
+/// What [`general`] does with a request.
+pub(super) fn action(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let choice = json!({
         "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
         "retry_policy": merge(retry_policy(gateway), json!({ "refresh_cluster_on_retry": true })),
     });
-    json!({ "match": { "prefix": "/" }, "route": merge(common(gateway), choice) })
+    merge(common(gateway), choice)
+}
+
+/// What a route needs in a listener that has others as well: there the gateway role is off unless
+/// the route says otherwise, and the buffers have Envoy's usual limit.
+pub(super) fn among_others(gateway: &Gateway) -> Value {
+    let on = any("envoy.config.route.v3.FilterConfig", json!({ "config": {} }));
+    json!({
+        "request_body_buffer_limit": gateway.limits.request_body,
+        "typed_per_filter_config": { plugin::name(Role::Gateway): on },
+    })
 }
 
 /// Clusters and weights of a config that Envoy splits. The module finds out the same way which
@@ -54,7 +73,7 @@ fn split(gateway: &Gateway, json: &str) -> Option<Vec<(String, u32)>> {
 
 /// A saved config that is split by weight, when filter state names it. Its weights can be changed
 /// by runtime keys while the gateway runs. A retry stays with its cluster.
-fn weighted(gateway: &Gateway, slug: &str, split: Vec<(String, u32)>) -> Value {
+fn weighted(gateway: &Gateway, slug: &str, split: Vec<(String, u32)>, prefix: &str) -> Value {
     let clusters: Vec<Value> = split
         .into_iter()
         .map(|(cluster, weight)| json!({ "name": cluster, "weight": weight }))
@@ -71,7 +90,7 @@ fn weighted(gateway: &Gateway, slug: &str, split: Vec<(String, u32)>) -> Value {
         "string_match": { "exact": weighted_config(slug) },
     });
     json!({
-        "match": { "prefix": "/", "filter_state": [state] },
+        "match": { "prefix": prefix, "filter_state": [state] },
         "route": merge(common(gateway), choice),
     })
 }

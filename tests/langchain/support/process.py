@@ -11,12 +11,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[3]
 
 OPENAI_SECRET = "sk-openai-secret"
 ANTHROPIC_SECRET = "sk-ant-secret"
-GOOGLE_SECRET = "goog-secret"
-COHERE_SECRET = "co-secret"
 
 # Bytes of the largest request.
 LARGEST_BODY = 8 << 20
@@ -31,9 +29,9 @@ LOADED = re.compile(r"^wasm\..*\.active$")
 
 
 class Gateway:
-    """A running gateway in front of scripted providers, one of each format."""
+    """A running gateway in front of two scripted providers."""
 
-    def __init__(self, directory, openai, anthropic, google, cohere):
+    def __init__(self, directory, openai, anthropic):
         self.directory = directory
         # Nobody listens on the last one.
         self.port, self.admin, self.closed = free_ports(3)
@@ -42,9 +40,7 @@ class Gateway:
         self.output = directory / "output.txt"
         self._config = directory / "gateway.yaml"
         # JSON is YAML, too.
-        settings = self._settings(openai, anthropic)
-        settings["virtual_keys"] |= self._other_keys(openai, google, cohere)
-        self._config.write_text(json.dumps(settings))
+        self._config.write_text(json.dumps(self._settings(openai, anthropic)))
         self._process = None
 
     def _settings(self, openai, anthropic):
@@ -76,24 +72,6 @@ class Gateway:
             },
             "logs": [{"type": "file", "path": str(self.log)}],
             "limits": {"request_body": LARGEST_BODY},
-        }
-
-    @staticmethod
-    def _other_keys(openai, google, cohere):
-        """Keys of providers whose only API for text is their chat completions."""
-        together = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
-        return {
-            "together-key": {"provider": "together-ai", "api_key": OPENAI_SECRET, **together},
-            "google-key": {
-                "provider": "google",
-                "api_key": GOOGLE_SECRET,
-                "base_url": f"http://127.0.0.1:{google.port}",
-            },
-            "cohere-key": {
-                "provider": "cohere",
-                "api_key": COHERE_SECRET,
-                "base_url": f"http://127.0.0.1:{cohere.port}",
-            },
         }
 
     def start(self):

@@ -82,12 +82,18 @@ class _Server(ThreadingHTTPServer):
 
 
 class Upstream:
-    """The provider. `check` is called with each request; what it raises is a fault."""
+    """The provider. `check` is called with each request; what it raises is a fault. With a server's
+    TLS context it speaks TLS."""
 
-    def __init__(self, check):
+    def __init__(self, check, tls=None):
         self._check = check
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if tls:
+            # The handshake is a connection's own business, not the acceptor's.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.port = self._server.server_address[1]
         self.reset()

@@ -1,0 +1,96 @@
+//! What a user merges into an Envoy configuration of his own. Some files are whole resources, which
+//! Envoy reads by itself; the others are parts, each with the name of the field that it belongs to.
+
+use serde_json::{Value, json};
+
+use super::{CLUSTERS, CUSTOM_ROUTES, ROUTES};
+use super::{
+    File, Places, access_log, any, bootstrap, cluster, custom, discovery, file, filters, listener,
+    merge, plugin, plugin_file, route, secret,
+};
+use crate::config::settings::Role;
+use crate::tool::model::Gateway;
+use crate::tool::upstream::{self, Upstream};
+
+/// The part of a listener's paths that are the gateway's, where others are, too.
+const PREFIX: &str = "/v1/";
+
+/// The parts of a configuration that are not resources of their own.
+#[derive(Debug)]
+pub struct Parts {
+    /// `bootstrap_extensions` of the bootstrap.
+    pub bootstrap_extensions: Value,
+    /// Fields of the connection manager that clients reach.
+    pub connection_manager: Value,
+    /// `http_filters` of it, before the router.
+    pub http_filters: Value,
+    /// `access_log` of it.
+    pub access_log: Value,
+    /// `routes` of a virtual host, before those that match more.
+    pub routes: Value,
+    /// `http_filters` of the protocol options of each cluster, which `clusters.json` has as well.
+    pub upstream_filters: Value,
+}
+
+impl Parts {
+    /// Those of a gateway.
+    pub fn new(gateway: &Gateway, places: &Places) -> Self {
+        let upstreams = upstream::list(gateway);
+        Self {
+            bootstrap_extensions: bootstrap::extensions(),
+            connection_manager: listener::options(gateway),
+            http_filters: json!([merge(
+                plugin::filter(Role::Gateway, places),
+                json!({ "disabled": true })
+            )]),
+            access_log: access_log::of_ours(&gateway.logs).into(),
+            routes: routes(gateway, &upstreams),
+            upstream_filters: upstream_filters(&upstreams, places),
+        }
+    }
+
+    fn files(&self) -> Vec<File> {
+        let parts = [
+            ("bootstrap_extensions", &self.bootstrap_extensions),
+            ("connection_manager", &self.connection_manager),
+            ("http_filters", &self.http_filters),
+            ("access_log", &self.access_log),
+            ("virtual_host_routes", &self.routes),
+            ("upstream_filters", &self.upstream_filters),
+        ];
+        let part =
+            |(name, value): (&str, &Value)| file(format!("parts/{name}.json"), value.clone());
+        parts.into_iter().map(part).collect()
+    }
+}
+
+/// Every file: secrets, resources, parts.
+pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
+    let upstreams = upstream::list(gateway);
+    let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+    let mut files: Vec<File> = credentials.map(secret::sds).collect();
+    let listeners = bootstrap::internal_listeners(places);
+    let listeners = listeners.into_iter().map(|one| any("envoy.config.listener.v3.Listener", one));
+    files.extend([
+        file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
+        file("listeners.json", discovery(listeners.collect())),
+        file(ROUTES, route::resource(gateway, &upstreams)),
+        file(CUSTOM_ROUTES, custom::resource(gateway)),
+        plugin_file(Role::Provider, gateway, &upstreams, places),
+        plugin_file(Role::Gateway, gateway, &upstreams, places),
+    ]);
+    files.extend(Parts::new(gateway, places).files());
+    files
+}
+
+fn routes(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
+    let mut routes = route::splits(gateway, PREFIX);
+    routes.push(route::general(gateway, upstreams, PREFIX));
+    routes.into_iter().map(|one| merge(one, route::among_others(gateway))).collect()
+}
+
+fn upstream_filters(upstreams: &[Upstream<'_>], places: &Places) -> Value {
+    let chain =
+        |one: &Upstream<'_>| (one.cluster.clone(), filters::of_provider(one, places).into());
+    Value::Object(upstreams.iter().map(chain).collect())
+}
