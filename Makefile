@@ -89,7 +89,7 @@ tests/mesh/node_modules/.package-lock.json: tests/mesh/package.json tests/mesh/p
 test: lint test-rust test-langchain test-portkey test-mesh ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
-	GOLDEN=update cargo test --test golden --test render
+	GOLDEN=update cargo test --test golden --test adapters --test render
 
 providers: ## Write the table of providers into the README
 	cargo run --quiet --locked -- providers --markdown > $(CARGO_TARGET_DIR)/providers.md

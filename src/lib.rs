@@ -4,6 +4,7 @@
 //! *provider* role translates once per attempt. Everything but `host` is free of I/O.
 //! `ARCHITECTURE.md` tells where a change goes.
 
+pub mod adapter;
 pub mod attempt;
 pub mod config;
 pub mod contract;

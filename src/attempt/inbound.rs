@@ -1,16 +1,18 @@
 //! The answer of an attempt: translated or only observed, held back as long as another target
 //! could answer better.
 
-use super::{Inbound, outcome};
+use super::events::{Events, Output, Source};
+use super::{Inbound, outbound, outcome};
+use crate::adapter::{self, Format};
 use crate::decide::Outcome;
-use crate::dialect::{Context, Dialect, Facts, Stream};
+use crate::dialect::{self, Context, Dialect, Facts};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, media_type};
 use crate::plan::{Hold, Plan, Target};
 use crate::provider::{Provider, Touches};
 use crate::stream::lines::Lines;
-use crate::stream::{Decoder, Event, Framing};
+use crate::stream::{Decoder, Framing};
 use std::borrow::Cow;
 
 /// Most bytes of a body that are kept to observe it, when it is not held anyway.
@@ -37,6 +39,10 @@ pub struct Answer {
     translates: bool,
     /// What is edited in an answer that is not translated.
     touches: Touches,
+    /// The client's format, where it is neither OpenAI's chat completions nor the provider's own.
+    adapter: Option<(Format, adapter::Context)>,
+    /// The format of errors that the client reads, if it is not OpenAI's.
+    errors: Option<Format>,
     /// The headers, as long as they are held.
     headers: Headers,
     outcome: Outcome,
@@ -71,6 +77,7 @@ impl Answer {
         plan: &Plan,
         target: &Target,
         context: Context,
+        adapted: Option<adapter::Context>,
         outcome: Outcome,
         on: bool,
     ) -> Self {
@@ -79,16 +86,25 @@ impl Answer {
             hold => hold,
         };
         let dialect = row.dialect;
-        let chat = plan.endpoint == Endpoint::ChatCompletions;
+        let endpoint = outbound::operation(plan, row).0;
+        let chat = endpoint == Endpoint::ChatCompletions;
+        let format = Format::needed(plan.endpoint, row);
         Self {
+            adapter: format.zip(adapted),
+            errors: Format::of_errors(plan.endpoint),
             on,
             dialect,
             context,
             facts: Facts::default(),
             mode: Mode::Pass,
             chat,
-            translates: dialect.translates(plan.endpoint),
-            touches: Touches::new(if chat { row.touches } else { &[] }, row.slug, target.strict),
+            translates: dialect.translates(endpoint),
+            touches: Touches::new(
+                if chat { row.touches } else { &[] },
+                row.slug,
+                // An adapter reads OpenAI's words alone.
+                target.strict || format.is_some(),
+            ),
             headers: Headers::default(),
             outcome,
             hold,
@@ -102,8 +118,7 @@ impl Answer {
         let framing = self.dialect.framing();
         if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
             let stream = self.dialect.stream(self.context.clone());
-            let edited = self.touches.edits_chunks().then(|| (Lines::default(), self.touches));
-            let events = Events::new(Decoder::new(framing), stream, edited);
+            let events = Events::new(Decoder::new(framing), stream, self.output());
             return match self.chat && self.hold != Hold::None {
                 true => Mode::HeldStream(events, Vec::new()),
                 false => Mode::Stream(events),
@@ -111,7 +126,10 @@ impl Answer {
         }
         let json = media == "application/json";
         // What calls itself something else than JSON may yet be a chat completion, or a page.
-        if self.translates || (self.chat && (self.on || !success || !json)) {
+        if self.translates
+            || self.adapter.is_some()
+            || (self.chat && (self.on || !success || !json))
+        {
             return Mode::Whole(Vec::new());
         }
         match (json, self.chat && !is_encoded(headers)) {
@@ -119,6 +137,23 @@ impl Answer {
             (true, true) => Mode::Whole(Vec::new()),
             (true, false) => Mode::Observe(Vec::new()),
             (false, _) => Mode::Pass,
+        }
+    }
+
+    /// What becomes of events on their way.
+    fn output(&self) -> Output {
+        match &self.adapter {
+            Some((format, context)) => {
+                let adapter = format.stream(context.clone());
+                let source = match self.translates {
+                    true => Source::Translated(Vec::new()),
+                    false => Source::Edited(self.touches),
+                };
+                Output::Adapted(adapter, source)
+            }
+            None if self.translates => Output::Translated,
+            None if self.touches.edits_chunks() => Output::Edited(Lines::default(), self.touches),
+            None => Output::Passed,
         }
     }
 
@@ -211,9 +246,10 @@ impl Answer {
                 }
                 Progress::Open(Inbound::Pass)
             }
-            Mode::Stream(events) => Progress::Open(match translates {
-                true => events.translate(bytes, end_of_stream),
-                false => events.observe(bytes, end_of_stream, chat),
+            Mode::Stream(events) => Progress::Open(match events.output {
+                Output::Translated if translates => events.translate(bytes, end_of_stream),
+                Output::Adapted(..) => events.translate(bytes, end_of_stream),
+                _ => events.observe(bytes, end_of_stream, chat),
             }),
             Mode::HeldStream(..) => return self.on_held(bytes, end_of_stream),
             Mode::Whole(_) | Mode::Failed(_) if !end_of_stream => {
@@ -287,7 +323,7 @@ impl Answer {
         events.feed(bytes, end_of_stream, out);
         let content = events.stream.has_content();
         if let Some(kind) = &events.stream.facts().error_type {
-            let status = outcome::status_of(kind);
+            let status = dialect::status_of(kind);
             let event = events.error.take().unwrap_or_default();
             self.finish();
             return self.fail_with(status, &event);
@@ -304,9 +340,8 @@ impl Answer {
         if !enough {
             return Progress::Open(Inbound::Hold);
         }
-        let (out, events_pass) = (std::mem::take(out), events.edited.is_none());
+        let (out, passes) = (std::mem::take(out), matches!(events.output, Output::Passed));
         self.release(end_of_stream);
-        let passes = !self.translates && events_pass;
         let inbound = if passes { Inbound::Pass } else { Inbound::Replace(out) };
         Progress::Judged(self.outcome, inbound)
     }
@@ -346,15 +381,31 @@ impl Answer {
         }
         match self.dialect.response(body, context, facts) {
             Err(error) => self.give_up(&error),
-            Ok(body) => {
-                let body = match self.translates {
-                    true => body,
-                    false => self.touches.answer(&body),
+            Ok(answer) => {
+                let answer = match self.translates {
+                    true => answer,
+                    false => self.touches.answer(&answer),
                 };
+                let adapted = match &self.adapter {
+                    Some((format, context)) => format.response(&answer, context, &self.facts),
+                    None => Some(answer),
+                };
+                let Some(answer) = adapted else { return self.no_completion(body) };
                 if let Some(kind) = &self.facts.error_type {
-                    self.outcome.status = outcome::status_of(kind);
+                    self.outcome.status = dialect::status_of(kind);
                 }
-                self.json(status, body)
+                self.json(status, answer)
+            }
+        }
+    }
+
+    /// A body that was to be a chat completion is something else: an error, if it says so.
+    fn no_completion(&mut self, body: &[u8]) -> Progress {
+        match &self.facts.error_type {
+            Some(kind) => self.fail_with(dialect::status_of(kind), body),
+            None => {
+                let message = format!("{} answered with no completion", self.context.provider);
+                self.give_up(&Error::provider(502, "invalid_response", message))
             }
         }
     }
@@ -364,6 +415,7 @@ impl Answer {
         let body = self.dialect.error(status, body, &self.context, &mut self.facts);
         self.outcome.status = status;
         self.outcome.refusal = outcome::refusal(&body);
+        let body = self.shaped(status, body);
         self.json(status, body)
     }
 
@@ -374,7 +426,16 @@ impl Answer {
         self.facts.complete = false;
         self.outcome =
             Outcome { retry_after: self.outcome.retry_after, ..Outcome::of(error.status) };
-        self.json(error.status, error.body())
+        let body = self.shaped(error.status, error.body());
+        self.json(error.status, body)
+    }
+
+    /// An error body in the shape that the client reads.
+    fn shaped(&self, status: u16, body: Vec<u8>) -> Vec<u8> {
+        match self.errors {
+            Some(format) => format.error(status, body),
+            None => body,
+        }
     }
 
     /// The held headers with another body.
@@ -400,75 +461,4 @@ fn joined(seen: Vec<u8>, rest: &[u8]) -> Cow<'_, [u8]> {
 fn is_encoded(headers: &Headers) -> bool {
     let encoding = headers.get("content-encoding").unwrap_or_default();
     !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")
-}
-
-/// A decoder and a translator of events.
-#[derive(Debug)]
-struct Events {
-    decoder: Decoder,
-    stream: Stream,
-    /// The decoder gave up: what follows cannot be understood, either.
-    broken: bool,
-    /// The first event that was an error.
-    error: Option<Vec<u8>>,
-    /// What edits the bytes that pass.
-    edited: Option<(Lines, Touches)>,
-}
-
-impl Events {
-    fn new(decoder: Decoder, stream: Stream, edited: Option<(Lines, Touches)>) -> Box<Self> {
-        Box::new(Self { decoder, stream, broken: false, error: None, edited })
-    }
-
-    fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self { decoder, stream, broken, error, edited } = self;
-        let mut on_event = |event: Event<'_>| {
-            stream.on_event(event, out);
-            if error.is_none() && stream.facts().error_type.is_some() {
-                *error = Some(event.data.to_vec());
-            }
-        };
-        if !*broken {
-            *broken = decoder.push(bytes, &mut on_event).is_err();
-        }
-        if end_of_stream && !*broken {
-            decoder.finish(&mut on_event);
-        }
-        if let Some((lines, touches)) = edited {
-            lines.push(bytes, &|data| touches.chunk(data), out);
-            if end_of_stream {
-                lines.finish(&|data| touches.chunk(data), out);
-            }
-        }
-    }
-
-    /// Whether a stream that ends here is complete; appends what ends it.
-    fn is_complete(&mut self, out: &mut Vec<u8>) -> bool {
-        self.stream.on_end(out);
-        self.stream.facts().complete
-    }
-
-    fn translate(&mut self, bytes: &[u8], end_of_stream: bool) -> Inbound {
-        let mut out = Vec::with_capacity(bytes.len() * 2);
-        self.feed(bytes, end_of_stream, &mut out);
-        if end_of_stream {
-            self.stream.on_end(&mut out);
-        }
-        Inbound::Replace(out)
-    }
-
-    /// The bytes pass, or their lines are edited; after the last ones comes an error event if a chat stream ended too early.
-    fn observe(&mut self, bytes: &[u8], end_of_stream: bool, chat: bool) -> Inbound {
-        let (mut edited, mut appended) = (Vec::new(), Vec::new());
-        self.feed(bytes, end_of_stream, &mut edited);
-        if end_of_stream && chat && !self.broken {
-            self.stream.on_end(&mut appended);
-        }
-        match (&self.edited, appended.is_empty()) {
-            (Some(_), _) => Inbound::Replace([edited, appended].concat()),
-            // What a translator writes for another operation's events is nobody's.
-            (None, true) => Inbound::Pass,
-            (None, false) => Inbound::Replace([bytes, &appended].concat()),
-        }
-    }
 }

@@ -3,14 +3,17 @@
 //! Everything is derived from the plan and the original body, so that a second attempt starts
 //! clean: Envoy hands every attempt the same header map, with what the one before left in it.
 
+mod events;
 mod inbound;
 mod outbound;
 mod outcome;
 
+use crate::adapter::{self, Echo, Format};
 use crate::config::registry::{Registry, Upstream};
 use crate::contract::{cluster, header};
 use crate::decide::{self, Next, Outcome};
 use crate::dialect::{Context, Dropped, Facts};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::gateway::{Reply, World};
 use crate::http::Headers;
@@ -68,6 +71,8 @@ pub struct Attempt {
     news: News,
     /// The model that was asked for, where the answer will not tell it.
     model: Option<Box<RawValue>>,
+    /// What the answer repeats, where the client's API is another than the provider's.
+    echo: Option<Echo>,
 }
 
 #[derive(Debug)]
@@ -102,7 +107,16 @@ impl Attempt {
     pub fn new(registry: Rc<Registry>) -> Self {
         let (report, news) = (Report::default(), News::default());
         let at = Position { target: 0, tries: 1 };
-        Self { registry, state: State::Start, report, at, started: 0, news, model: None }
+        Self {
+            registry,
+            state: State::Start,
+            report,
+            at,
+            started: 0,
+            news,
+            model: None,
+            echo: None,
+        }
     }
 
     /// The request headers.
@@ -161,8 +175,9 @@ impl Attempt {
             outbound::make_body(&plan, target, upstream, body, &mut headers)
         });
         match made {
-            Ok(Made { body, model, dropped }) => {
+            Ok(Made { body, model, dropped, echo }) => {
                 self.model = model;
+                self.echo = echo;
                 self.report.dropped = dropped;
                 if let Some(body) = &body {
                     headers.remove("transfer-encoding");
@@ -171,8 +186,14 @@ impl Attempt {
                 self.state = State::Sent(Rc::new(plan));
                 Outbound::Send(headers, body)
             }
-            Err(error) => self.fail(&error),
+            Err(error) => self.fail_as(plan.endpoint, &error),
         }
+    }
+
+    /// Fails in the shape that a client of the operation reads.
+    fn fail_as(&mut self, endpoint: Endpoint, error: &Error) -> Outbound {
+        self.state = State::Done;
+        Outbound::Reply(Reply::error(error, Format::of_errors(endpoint)))
     }
 
     fn fail(&mut self, error: &Error) -> Outbound {
@@ -202,10 +223,13 @@ impl Attempt {
         };
         let relayed = upstream.relayed || target.hop || target.custom_host.is_some();
         let failure = local.filter(|_| relayed).map(|flags| outcome::local(&flags, target.timeout));
+        let row = outbound::row(target, upstream);
+        let adapted = self.echo.take().map(|echo| adapter::Context { echo, created: now / 1000 });
         let context = Context {
-            endpoint: plan.endpoint,
+            endpoint: outbound::operation(&plan, row).0,
             provider: upstream.provider.slug,
-            strict: target.strict,
+            // What OpenAI's format does not have may be the client's format's.
+            strict: target.strict && adapted.is_none(),
             created: now / 1000,
             model: self.model.take(),
         };
@@ -215,8 +239,7 @@ impl Attempt {
         }
         // Whether there may be anywhere to go if the rest of the answer turns out bad.
         let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
-        let row = outbound::row(target, upstream);
-        let mut answer = Answer::new(row, &plan, target, context, outcome, on);
+        let mut answer = Answer::new(row, &plan, target, context, adapted, outcome, on);
         let progress = answer.on_headers(headers, failure, end_of_stream);
         self.state = State::Answering(plan, Box::new(answer));
         match self.conclude(world, progress, now) {

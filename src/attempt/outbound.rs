@@ -1,5 +1,6 @@
 //! The request of an attempt: path, headers and body for this provider.
 
+use crate::adapter::{Echo, Format, Taker};
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
@@ -42,7 +43,7 @@ pub fn rewrite_headers(
             || CREDENTIAL_HEADERS.contains(&name)
             || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
-    headers.set(":path", path(row, &place, below(&plan.path), target)?);
+    headers.set(":path", path(row, &place, operation(plan, row).1, target)?);
     headers.set(":authority", place.url.authority());
     for (name, value) in row.headers {
         if let Ok(value) = target.settings.expand(value) {
@@ -62,7 +63,7 @@ pub fn rewrite_headers(
     for (name, value) in upstream.headers.iter().filter(|_| target.custom_host.is_none()) {
         headers.set(name, value.as_str());
     }
-    if plan.endpoint == Endpoint::ChatCompletions {
+    if operation(plan, row).0 == Endpoint::ChatCompletions {
         headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
     }
     let key = target.api_key.as_ref().map(|key| key.0.as_str());
@@ -85,6 +86,15 @@ pub fn rewrite_headers(
 /// The row of the table that a target is at.
 pub fn row(target: &Target, upstream: &Upstream) -> &'static Provider {
     upstream.row(target.custom_host.as_deref(), &target.settings)
+}
+
+/// The operation that a provider is asked for, and its path below `/v1`: a chat completion where it
+/// has none of the client's.
+pub fn operation<'a>(plan: &'a Plan, row: &Provider) -> (Endpoint, &'a str) {
+    match Format::needed(plan.endpoint, row) {
+        Some(_) => (Endpoint::ChatCompletions, "/chat/completions"),
+        None => (plan.endpoint, below(&plan.path)),
+    }
 }
 
 /// Where a target's requests go.
@@ -134,9 +144,11 @@ pub fn drop_forged(headers: &mut Headers) {
 
 /// Whether this provider gets another body than the client sent.
 pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
-    let edited = edits(target, upstream) || !quirks(plan, target, upstream).is_empty();
-    row(target, upstream).dialect.translates(plan.endpoint)
-        || (edited && plan.body_length.is_some())
+    let row = row(target, upstream);
+    let edited = edits(target, upstream) || !quirks(plan, row).is_empty();
+    let translated = row.dialect.translates(operation(plan, row).0);
+    let adapted = Format::needed(plan.endpoint, row).is_some();
+    translated || adapted || (edited && plan.body_length.is_some())
 }
 
 /// What [`make_body`] has made.
@@ -148,6 +160,8 @@ pub struct Made {
     pub model: Option<Box<RawValue>>,
     /// What the provider could not be told.
     pub dropped: Dropped,
+    /// What the answer repeats, of a client's request that was translated to a chat completion's.
+    pub echo: Option<Echo>,
 }
 
 /// The body for this provider; sets the path that goes with it.
@@ -162,17 +176,23 @@ pub fn make_body(
     headers: &mut Headers,
 ) -> Result<Made, Error> {
     let mut dropped = Dropped::default();
-    let quirks = quirks(plan, target, upstream);
-    let edited = edit(target, upstream, quirks, body, &mut dropped)?;
     let row = row(target, upstream);
-    if !row.dialect.translates(plan.endpoint) {
-        return Ok(Made { body: edited, model: None, dropped });
+    let (edited, echo) = match Format::needed(plan.endpoint, row) {
+        Some(format) => {
+            let (chat, echo) = adapt(format, target, upstream, body, &mut dropped)?;
+            (Some(chat), Some(echo))
+        }
+        None => (edit(target, upstream, quirks(plan, row), body, &mut dropped)?, None),
+    };
+    let (endpoint, below) = operation(plan, row);
+    if !row.dialect.translates(endpoint) {
+        return Ok(Made { body: edited, model: None, dropped, echo });
     }
     let ask = Ask {
-        endpoint: plan.endpoint,
-        path: below(&plan.path),
+        endpoint,
+        path: below,
         stream: plan.stream,
-        strict: target.strict,
+        strict: target.strict && echo.is_none(),
         settings: &target.settings,
         provider: row,
     };
@@ -180,13 +200,34 @@ pub fn make_body(
     let place = Place::of(target, upstream)?;
     headers.set(":path", path(row, &place, &outgoing.path, target)?);
     dropped.append(outgoing.dropped);
-    Ok(Made { body: Some(outgoing.body), model: outgoing.model, dropped })
+    Ok(Made { body: Some(outgoing.body), model: outgoing.model, dropped, echo })
+}
+
+/// The client's body as a chat completion request. Params are of the client's API first; what is
+/// dropped by name is dropped from both.
+fn adapt(
+    format: Format,
+    target: &Target,
+    upstream: &Upstream,
+    body: &[u8],
+    dropped: &mut Dropped,
+) -> Result<(Vec<u8>, Echo), Error> {
+    let row = row(target, upstream);
+    let edited = edit(target, upstream, &[], body, dropped)?;
+    let request = format.request(edited.as_deref().unwrap_or(body), Taker::of(row))?;
+    dropped.append(request.dropped);
+    let mut chat = parse(&request.body)?;
+    for key in &target.drop_params {
+        chat.remove(key);
+    }
+    provider::apply(row.quirks, &mut chat, dropped);
+    Ok((chat.to_vec(), request.echo))
 }
 
 /// The quirks that matter to this request: those of the operations that generate text.
-fn quirks(plan: &Plan, target: &Target, upstream: &Upstream) -> &'static [Quirk] {
+fn quirks(plan: &Plan, row: &Provider) -> &'static [Quirk] {
     match plan.endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => row(target, upstream).quirks,
+        Endpoint::ChatCompletions | Endpoint::Completions => row.quirks,
         _ => &[],
     }
 }
@@ -215,11 +256,6 @@ fn edit(
     if !edited && quirks.is_empty() {
         return Ok(None);
     }
-    let parse = |text| {
-        Object::parse(text).map_err(|error| {
-            Error::invalid("invalid_json", "Invalid JSON body").with_hint(format!("body: {error}"))
-        })
-    };
     let mut object = parse(body)?;
     if let Some(params) = default_params(target, upstream) {
         for (key, value) in parse(params.get().as_bytes())?.iter() {
@@ -238,4 +274,10 @@ fn edit(
     }
     let changed = provider::apply(quirks, &mut object, dropped) || edited;
     Ok(changed.then(|| object.to_vec()))
+}
+
+fn parse(text: &[u8]) -> Result<Object<'_>, Error> {
+    Object::parse(text).map_err(|error| {
+        Error::invalid("invalid_json", "Invalid JSON body").with_hint(format!("body: {error}"))
+    })
 }

@@ -80,29 +80,6 @@ pub fn local(flags: &str, timeout: u64) -> Error {
     }
 }
 
-/// The status that stands for an error which came as an event of a 200 stream.
-pub fn status_of(error_type: &str) -> u16 {
-    match error_type {
-        "rate_limit_error"
-        | "rate_limit_exceeded"
-        | "requests"
-        | "tokens"
-        | "RESOURCE_EXHAUSTED" => 429,
-        "invalid_request_error" | "content_filter" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => {
-            400
-        }
-        "authentication_error" | "UNAUTHENTICATED" => 401,
-        "permission_error" | "PERMISSION_DENIED" => 403,
-        "not_found_error" | "NOT_FOUND" => 404,
-        "request_too_large" => 413,
-        "overloaded_error" | "server_overloaded" => 529,
-        "api_error" | "server_error" | "internal_error" | "INTERNAL" => 500,
-        "UNAVAILABLE" => 503,
-        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
-        _ => 502,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

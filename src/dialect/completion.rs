@@ -46,7 +46,7 @@ pub(super) fn write_id(out: &mut Vec<u8>, id: Option<&RawValue>, prefix: &str, c
 }
 
 /// Appends an array of what `write_item` appends for each item.
-pub(super) fn write_array<T>(
+pub(crate) fn write_array<T>(
     out: &mut Vec<u8>,
     items: &[T],
     write_item: impl Fn(&mut Vec<u8>, &T),

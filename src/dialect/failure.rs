@@ -181,6 +181,29 @@ pub(super) fn invalid_response(body: &[u8], provider: &str, facts: &mut Facts) -
     Error::provider(502, "invalid_response", invalid(body, provider))
 }
 
+/// The status that stands for an error which came as an event of a 200 stream.
+pub(crate) fn status_of(error_type: &str) -> u16 {
+    match error_type {
+        "rate_limit_error"
+        | "rate_limit_exceeded"
+        | "requests"
+        | "tokens"
+        | "RESOURCE_EXHAUSTED" => 429,
+        "invalid_request_error" | "content_filter" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => {
+            400
+        }
+        "authentication_error" | "UNAUTHENTICATED" => 401,
+        "permission_error" | "PERMISSION_DENIED" => 403,
+        "not_found_error" | "NOT_FOUND" => 404,
+        "request_too_large" => 413,
+        "overloaded_error" | "server_overloaded" => 529,
+        "api_error" | "server_error" | "internal_error" | "INTERNAL" => 500,
+        "UNAVAILABLE" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        _ => 502,
+    }
+}
+
 /// Whether a body is JSON of any kind.
 pub(super) fn is_json(body: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(body).is_ok()

@@ -2,18 +2,19 @@
 
 pub mod anthropic;
 pub mod cohere;
-mod completion;
+pub(crate) mod completion;
 mod data_uri;
 mod dropped;
 mod failure;
-mod field;
+pub(crate) mod field;
 pub mod gemini;
 pub mod openai;
-mod raw;
+pub(crate) mod raw;
 mod tool_call;
 mod tool_choice;
 
 pub use dropped::Dropped;
+pub(crate) use failure::status_of;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;

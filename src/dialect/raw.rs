@@ -6,37 +6,37 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A string value, borrowed where it holds no escapes. `None` when it is no string.
-pub(super) fn string(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
 }
 
 /// The same for a member of an object.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     string(raw.get())
 }
 
 /// What is between the quotes of a string value, escapes as they are. `None` when it is no string.
 ///
 /// Such pieces may be joined to one JSON string without decoding them.
-pub(super) fn inside(raw: &RawValue) -> Option<&str> {
+pub(crate) fn inside(raw: &RawValue) -> Option<&str> {
     raw.get().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The members of an object, as a struct of raw members. `None` when it is no object.
-pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
     // Without this check an array would be read as the members in their order.
     raw.starts_with('{').then(|| serde_json::from_str(raw).ok()).flatten()
 }
 
 /// The elements of an array. `None` when it is no array.
-pub(super) fn array(raw: &str) -> Option<Vec<&RawValue>> {
+pub(crate) fn array(raw: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw).ok()
 }
 
 /// Appends raw JSON on one line, as the data of an event must be.
-pub(super) fn write_line(out: &mut Vec<u8>, raw: &str) {
+pub(crate) fn write_line(out: &mut Vec<u8>, raw: &str) {
     let start = out.len();
     out.extend_from_slice(raw.as_bytes());
     // Line breaks in JSON are white space: inside strings they are escaped.
@@ -48,7 +48,7 @@ pub(super) fn write_line(out: &mut Vec<u8>, raw: &str) {
 }
 
 /// Raw JSON without the white space between its tokens; Google indents what it answers.
-pub(super) fn compact(raw: &str) -> Cow<'_, str> {
+pub(crate) fn compact(raw: &str) -> Cow<'_, str> {
     if !raw.contains(['\n', '\r']) {
         return Cow::Borrowed(raw);
     }
@@ -68,7 +68,7 @@ pub(super) fn compact(raw: &str) -> Cow<'_, str> {
 }
 
 /// Appends the key of an object's next member; the object's brace must be in `out` already.
-pub(super) fn write_key(out: &mut Vec<u8>, key: &str) {
+pub(crate) fn write_key(out: &mut Vec<u8>, key: &str) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
@@ -78,20 +78,20 @@ pub(super) fn write_key(out: &mut Vec<u8>, key: &str) {
 }
 
 /// Appends a member that is a string.
-pub(super) fn write_member(out: &mut Vec<u8>, key: &str, value: &str) {
+pub(crate) fn write_member(out: &mut Vec<u8>, key: &str, value: &str) {
     write_key(out, key);
     write_string(out, value);
 }
 
 /// Appends what precedes the next element of an array whose bracket is in `out` already.
-pub(super) fn write_comma(out: &mut Vec<u8>) {
+pub(crate) fn write_comma(out: &mut Vec<u8>) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
 }
 
 /// Appends a number.
-pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
     // Writing to a Vec cannot fail.
     let _ = serde_json::to_writer(out, &number);
 }

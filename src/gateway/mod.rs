@@ -9,6 +9,7 @@ mod response;
 mod setting;
 mod target_error;
 
+use crate::adapter::Format;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::endpoint::Endpoint;
@@ -73,6 +74,8 @@ pub struct Gateway {
     debug: bool,
     /// Bytes of a body that streamed through.
     passed: u64,
+    /// The format of errors that the client reads, if it is not OpenAI's.
+    format: Option<Format>,
 }
 
 #[derive(Debug)]
@@ -97,7 +100,14 @@ struct Waiting {
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { registry, record: Record::default(), state: State::Start, debug: false, passed: 0 }
+        Self {
+            registry,
+            record: Record::default(),
+            state: State::Start,
+            debug: false,
+            passed: 0,
+            format: None,
+        }
     }
 
     /// The request headers.
@@ -192,7 +202,7 @@ impl Gateway {
     fn error_reply(&mut self, error: &Error) -> Reply {
         self.record.error_type = Some(error.code.to_owned());
         self.record.error_source = Some(error.source.as_str().to_owned());
-        error.into()
+        Reply::error(error, self.format)
     }
 
     /// Adds the headers of every answer, whoever made it.
@@ -208,6 +218,18 @@ impl Gateway {
 }
 
 impl Reply {
+    /// The answer for an error, in the shape of a client's format; `None`: OpenAI's.
+    pub fn error(error: &Error, format: Option<Format>) -> Self {
+        let mut headers = Headers::default();
+        headers.set("content-type", "application/json");
+        let details = format!("{DETAILS}{}:{}", error.source.as_str(), error.code);
+        let body = match format {
+            Some(format) => format.error(error.status, error.body()),
+            None => error.body(),
+        };
+        Self { status: error.status, headers, body, details }
+    }
+
     /// The answer that goes out instead of a provider's, by the headers that this would have had.
     pub fn instead(headers: &Headers, body: &[u8]) -> Self {
         let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
@@ -224,10 +246,7 @@ const DETAILS: &str = "portkey:";
 
 impl From<&Error> for Reply {
     fn from(error: &Error) -> Self {
-        let mut headers = Headers::default();
-        headers.set("content-type", "application/json");
-        let details = format!("{DETAILS}{}:{}", error.source.as_str(), error.code);
-        Self { status: error.status, headers, body: error.body(), details }
+        Self::error(error, None)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::resolve::{Resolved, Resolver};
 use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
+use crate::adapter::Format;
 use crate::config::request::{PREFIX, RequestOptions};
 use crate::contract::CREDENTIAL_HEADERS;
 use crate::dialect::bounded;
@@ -22,6 +23,7 @@ impl Gateway {
         let bare = path.split(['?', '#']).next().unwrap_or_default();
         let endpoint = Endpoint::of(method, bare);
         self.record.endpoint = endpoint.map(Endpoint::as_str);
+        self.format = endpoint.and_then(Format::of_errors);
         if let Some(reply) = local::answer(method, bare, &headers, &self.registry) {
             self.state = State::Replied;
             return Ok(Verdict::Reply(self.with_our_headers(reply)));

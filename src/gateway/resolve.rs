@@ -3,6 +3,7 @@
 
 use super::chain::{self, Choice, Step};
 use super::{World, target_error};
+use crate::adapter::Format;
 use crate::config::inherit::header_name;
 use crate::config::query::Subject;
 use crate::config::registry::{Registry, Saved};
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
-use crate::provider::{self, PROVIDERS};
+use crate::provider::{self, PROVIDERS, Provider};
 use crate::record::Record;
 use std::rc::Rc;
 
@@ -177,16 +178,13 @@ impl Resolver<'_> {
         let provider_settings = self.provider_settings(step, upstream, by_headers)?;
         let custom_host = self.callers_host(step, upstream, &provider_settings)?.map(str::to_owned);
         let row = upstream.row(custom_host.as_deref(), &provider_settings);
-        row.dialect.check(self.endpoint, row.slug)?;
-        if self.endpoint == Endpoint::ChatCompletions && !row.chat {
-            return Err(target_error::no_chat(row.slug));
-        }
+        self.check_operation(row)?;
         let found = match custom_host {
             Some(_) => Ok(()),
             None => upstream.base.url(&provider_settings).map(|_| ()),
         };
         found
-            .and_then(|()| row.path("", below(self.path), &provider_settings))
+            .and_then(|()| row.path("", self.below(row), &provider_settings))
             .map_err(|missing| missing.error(row.slug))?;
         if self.options.custom_host.is_some() && step.target.api_key.is_some() && self.saved {
             let message = "Invalid custom host";
@@ -222,12 +220,41 @@ impl Resolver<'_> {
         let (Some(least), Some(most)) = (limits.clone().min(), limits.max()) else {
             return self.registry.request_timeout;
         };
-        let one_limit = least == most && plan.endpoint != Endpoint::ChatCompletions;
+        let held =
+            plan.endpoint == Endpoint::ChatCompletions || Format::of(plan.endpoint).is_some();
+        let one_limit = least == most && !held;
         if one_limit || plan.max_retries() == 0 {
             plan.targets.iter_mut().for_each(|target| target.hop = false);
             return most;
         }
         self.registry.request_timeout.max(most)
+    }
+
+    /// The path below `/v1` that the provider is asked for.
+    fn below(&self, row: &Provider) -> &str {
+        match Format::needed(self.endpoint, row) {
+            Some(_) => "/chat/completions",
+            None => below(self.path),
+        }
+    }
+
+    /// Refuses what the provider does not have, and cannot be made of what it has.
+    fn check_operation(&self, row: &Provider) -> Result<(), Error> {
+        let stored = self.endpoint == Endpoint::StoredResponses;
+        if stored && row.chat && !row.native.contains(&self.endpoint) {
+            return Err(target_error::nothing_stored(
+                self.headers.text(":method").unwrap_or_default(),
+                row.slug,
+            ));
+        }
+        if Format::needed(self.endpoint, row).is_some() {
+            return Ok(());
+        }
+        row.dialect.check(self.endpoint, row.slug)?;
+        match self.endpoint == Endpoint::ChatCompletions && !row.chat {
+            true => Err(target_error::no_chat(row.slug)),
+            false => Ok(()),
+        }
     }
 
     /// The client's headers of these names, and of those that the request names.
@@ -278,7 +305,13 @@ impl Resolver<'_> {
         let key = match (options.bearer, row.auth.header()) {
             (Some(key), _) => Some(key.to_owned()),
             // As the provider's own clients send it, such as `x-api-key`.
-            (None, Some((name, _))) => unique_text(self.headers, name)?,
+            (None, Some((name, _))) => match unique_text(self.headers, name)? {
+                // As Anthropic's clients do, whoever answers them.
+                None if Format::of_errors(self.endpoint) == Some(Format::Messages) => {
+                    unique_text(self.headers, "x-api-key")?
+                }
+                key => key,
+            },
             (None, None) => None,
         };
         to(provider::provider_cluster(row.slug), key, true)

@@ -1,6 +1,7 @@
 //! The response side of the gateway role.
 
 use super::{DETAILS, Gateway, Reply, envoy_error};
+use crate::adapter::Format;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::contract::header;
@@ -37,7 +38,7 @@ impl Gateway {
             // The request was sent where nothing is tried any more.
             let last = report.attempts.last().map_or(503, |attempt| attempt.status);
             Some(envoy_error::without_answer(last, timeout))
-        } else if end_of_stream && plan.endpoint == Endpoint::ChatCompletions {
+        } else if end_of_stream && self.is_translated(plan, at) {
             Some(envoy_error::no_body(status))
         } else {
             None
@@ -52,6 +53,17 @@ impl Gateway {
         reply.details.extend([":", details]);
         self.describe(plan, report, at, error.status, &mut reply.headers);
         Some(reply)
+    }
+
+    /// Whether the answer is a chat completion's, which must have a body.
+    fn is_translated(&self, plan: &Plan, at: Position) -> bool {
+        let row = || {
+            let target = plan.targets.get(at.target)?;
+            let upstream = self.registry.upstream(&target.cluster)?;
+            Some(upstream.row(target.custom_host.as_deref(), &target.settings))
+        };
+        plan.endpoint == Endpoint::ChatCompletions
+            || row().is_some_and(|row| Format::needed(plan.endpoint, row).is_some())
     }
 
     /// Adds the headers that say what was tried.

@@ -41,6 +41,13 @@ pub fn no_chat(slug: &str) -> Error {
         .with_hint("the operations that it has pass through")
 }
 
+/// An answer that was to be kept, of a provider that keeps none.
+pub fn nothing_stored(method: &str, slug: &str) -> Error {
+    let message =
+        format!("{method} /v1/responses is only supported for native Responses API providers");
+    Error::invalid("unsupported_endpoint", message).with_hint(format!("{slug} stores no answers"))
+}
+
 fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -16,6 +16,7 @@ pub use table::PROVIDERS;
 pub use touch::{Touch, Touches};
 
 use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
 
 /// One vendor.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Whether it has chat completions.
     pub chat: bool,
+    /// Operations beside chat completions that it has itself: of Anthropic's Messages API and
+    /// OpenAI's Responses API. Where it has chat completions alone, they are made of these.
+    pub native: &'static [Endpoint],
+    /// Whether its chat completions take Anthropic's `cache_control`, in OpenAI's format.
+    pub cache_control: bool,
     /// How it takes a credential.
     pub auth: Auth,
     /// What it needs to know beside a key.

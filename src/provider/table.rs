@@ -7,6 +7,7 @@ use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
 use super::touch::Touch::{self, FinishReason, Named, NamedInChunks, NoNull};
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, azure};
 use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
 const OPENAI_COMPATIBLE: Provider = Provider {
@@ -19,6 +20,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     layout: Layout::Paths,
     dialect: Dialect::OpenAi,
     chat: true,
+    native: &[],
+    cache_control: false,
     auth: Auth::Bearer,
     settings: &[],
     model: None,
@@ -37,6 +40,12 @@ const NAMED_IN_CHUNKS: &[Touch] = &[Named, NamedInChunks];
 
 /// and makes some anew, where log probabilities get lost. Here only a null does.
 const REMADE: &[Touch] = &[Named, NamedInChunks, NoNull("logprobs")];
+
+/// OpenAI's Responses API, and the answers that it keeps.
+const RESPONSES: &[Endpoint] = &[Endpoint::Responses, Endpoint::StoredResponses];
+
+/// Anthropic's Messages API.
+const MESSAGES: &[Endpoint] = &[Endpoint::Messages, Endpoint::CountTokens];
 
 /// A vendor without chat completions: its own operations pass.
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
@@ -124,6 +133,7 @@ const AZURE_AI_ANTHROPIC: Provider = Provider {
     prefix: "/v1",
     query: AZURE_AI_QUERY,
     dialect: Dialect::Anthropic,
+    native: MESSAGES,
     auth: Auth::Header("x-api-key"),
     settings: azure::AI_SETTINGS,
     token: Some(azure::AD_TOKEN.name),
@@ -165,6 +175,7 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["anthropic-beta", "anthropic-version"],
         quirks: &[],
         touches: &[],
+        native: MESSAGES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -191,6 +202,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "azure-openai",
         base_url: "https://{resource_name}.openai.azure.com/openai",
         layout: Layout::Azure,
+        native: RESPONSES,
         auth: Auth::Header("api-key"),
         settings: azure::SETTINGS,
         token: Some(azure::AD_TOKEN.name),
@@ -240,6 +252,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "dashscope",
         base_url: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        cache_control: true,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -317,6 +330,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.groq.com/openai/v1",
         quirks: GROQ,
         touches: NAMED_IN_CHUNKS,
+        native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -463,6 +477,7 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["openai-beta", "openai-organization", "openai-project"],
         quirks: &[],
         touches: &[],
+        native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -473,6 +488,8 @@ pub const PROVIDERS: &[Provider] = &[
         client_headers: &["http-referer", "x-title"],
         quirks: MAX_TOKENS,
         touches: REMADE,
+        native: RESPONSES,
+        cache_control: true,
         ..OPENAI_COMPATIBLE
     },
     // Its own API wants signatures of a private key; this one takes API keys.
@@ -607,7 +624,13 @@ pub const PROVIDERS: &[Provider] = &[
         settings: &[Setting::new("workers_ai_account_id", "workers-ai-account-id", Kind::Segment)],
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "x-ai", base_url: "https://api.x.ai/v1", touches: &[], ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "x-ai",
+        base_url: "https://api.x.ai/v1",
+        touches: &[],
+        native: RESPONSES,
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "z-ai",
         base_url: "https://api.z.ai/api/paas/v4",

@@ -10,6 +10,7 @@ os.environ.update(
     LANGCHAIN_TRACING_V2="false",
     LANGSMITH_TRACING="false",
     OTEL_SDK_DISABLED="true",
+    OPENAI_AGENTS_DISABLE_TRACING="1",
     NO_PROXY="*",
 )
 for name in list(os.environ):
@@ -25,6 +26,8 @@ from support.provider import (  # noqa: E402
     SECRETS,
     Provider,
     check_anthropic,
+    check_cohere,
+    check_google,
     check_openai,
 )
 from support.upstream import Upstream  # noqa: E402
@@ -61,9 +64,15 @@ def run():
 
 @pytest.fixture(scope="session")
 def upstreams(loopback_only):
-    pair = {"openai": Upstream(check_openai), "anthropic": Upstream(check_anthropic)}
-    yield pair
-    for upstream in pair.values():
+    checks = {
+        "openai": check_openai,
+        "anthropic": check_anthropic,
+        "google": check_google,
+        "cohere": check_cohere,
+    }
+    upstreams = {name: Upstream(check) for name, check in checks.items()}
+    yield upstreams
+    for upstream in upstreams.values():
         upstream.close()
 
 

@@ -132,14 +132,3 @@ def test_models(client, anthropic_provider):
     anthropic_provider.upstream.queue(Answer.json(listed))
     assert list(client.models.list(limit=5)) == []
     assert anthropic_provider.upstream.request.path == "/v1/models?limit=5"
-
-
-def test_openai_has_no_messages(gateway):
-    client = anthropic.Anthropic(
-        base_url=gateway.url,
-        api_key="X",
-        default_headers=createHeaders(virtual_key="openai-key"),
-        max_retries=0,
-    )
-    with pytest.raises(anthropic.BadRequestError, match="not supported by openai"):
-        client.messages.create(**ASKED)

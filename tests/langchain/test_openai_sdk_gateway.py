@@ -89,9 +89,12 @@ def test_models_lists_what_is_configured(gateway):
         "anthropic": "anthropic",
         "anthropic-key": "anthropic",
         "closed-key": "openai",
+        "cohere-key": "cohere",
         "demo": "demo",
+        "google-key": "google",
         "openai": "openai",
         "openai-key": "openai",
+        "together-key": "together-ai",
     }
 
 

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 OPENAI_SECRET = "sk-openai-secret"
 ANTHROPIC_SECRET = "sk-ant-secret"
+GOOGLE_SECRET = "goog-secret"
+COHERE_SECRET = "co-secret"
 
 # Bytes of the largest request.
 LARGEST_BODY = 8 << 20
@@ -29,9 +31,9 @@ LOADED = re.compile(r"^wasm\..*\.active$")
 
 
 class Gateway:
-    """A running gateway in front of two scripted providers."""
+    """A running gateway in front of scripted providers, one of each format."""
 
-    def __init__(self, directory, openai, anthropic):
+    def __init__(self, directory, openai, anthropic, google, cohere):
         self.directory = directory
         # Nobody listens on the last one.
         self.port, self.admin, self.closed = free_ports(3)
@@ -40,7 +42,9 @@ class Gateway:
         self.output = directory / "output.txt"
         self._config = directory / "gateway.yaml"
         # JSON is YAML, too.
-        self._config.write_text(json.dumps(self._settings(openai, anthropic)))
+        settings = self._settings(openai, anthropic)
+        settings["virtual_keys"] |= self._other_keys(openai, google, cohere)
+        self._config.write_text(json.dumps(settings))
         self._process = None
 
     def _settings(self, openai, anthropic):
@@ -72,6 +76,24 @@ class Gateway:
             },
             "logs": [{"type": "file", "path": str(self.log)}],
             "limits": {"request_body": LARGEST_BODY},
+        }
+
+    @staticmethod
+    def _other_keys(openai, google, cohere):
+        """Keys of providers whose only API for text is their chat completions."""
+        together = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
+        return {
+            "together-key": {"provider": "together-ai", "api_key": OPENAI_SECRET, **together},
+            "google-key": {
+                "provider": "google",
+                "api_key": GOOGLE_SECRET,
+                "base_url": f"http://127.0.0.1:{google.port}",
+            },
+            "cohere-key": {
+                "provider": "cohere",
+                "api_key": COHERE_SECRET,
+                "base_url": f"http://127.0.0.1:{cohere.port}",
+            },
         }
 
     def start(self):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from anthropic._constants import ANTHROPIC_API_VERSION
 
-from .process import ANTHROPIC_SECRET, OPENAI_SECRET
+from .process import ANTHROPIC_SECRET, COHERE_SECRET, GOOGLE_SECRET, OPENAI_SECRET
 from .schema import check_messages_request
 from .upstream import Answer, recorded
 
@@ -18,6 +18,8 @@ PORTKEY_KEY = "pk-caller-portkey-5e1d"
 SECRETS = (
     OPENAI_SECRET,
     ANTHROPIC_SECRET,
+    GOOGLE_SECRET,
+    COHERE_SECRET,
     CALLER_OPENAI_KEY,
     CALLER_ANTHROPIC_KEY,
     PORTKEY_KEY,
@@ -109,6 +111,21 @@ def check_anthropic(request):
     if request.method == "POST" and request.path.partition("?")[0] == "/v1/messages":
         assert request.header("content-type").startswith("application/json")
         check_messages_request(request.json, version)
+
+
+def check_google(request):
+    """The same for Google."""
+    _check_private(request)
+    assert request.header("authorization") is None and request.header("x-api-key") is None
+    assert request.header("x-goog-api-key") == GOOGLE_SECRET
+    assert request.path.startswith("/v1beta/models/")
+
+
+def check_cohere(request):
+    """The same for Cohere."""
+    _check_private(request)
+    assert request.header("authorization") == f"Bearer {COHERE_SECRET}"
+    assert request.path == "/v2/chat"
 
 
 def _check_private(request):

@@ -41,3 +41,24 @@ def _validator(stream, version):
         if "properties" in part and name != "InputSchemaTyped":
             part["additionalProperties"] = False
     return jsonschema.Draft202012Validator(schema)
+
+
+# Members of OpenAI's responses that the API has and the SDK's type does not.
+UNTYPED = {"Response": {"frequency_penalty": {}, "presence_penalty": {}, "store": {}}}
+
+
+def check_closed(kind, body):
+    """Raises when a body has a member that an official type does not have, or lacks one."""
+    errors = sorted(_closed(kind).iter_errors(body), key=str)
+    assert not errors, "; ".join(f"{error.json_path}: {error.message}"[:500] for error in errors)
+
+
+@cache
+def _closed(kind):
+    schema = TypeAdapter(kind).json_schema()
+    for part in [schema, *schema.get("$defs", {}).values()]:
+        # A type without members holds anything.
+        if part.get("properties"):
+            part["properties"] |= UNTYPED.get(part.get("title"), {})
+            part["additionalProperties"] = False
+    return jsonschema.Draft202012Validator(schema)

@@ -1,0 +1,247 @@
+//! Chat completions and chunks of them, as far as a client's format has a place for what they
+//! say. Strings are what stands between the quotes, escapes as they are.
+
+use crate::dialect::raw::{array, inside, object, text};
+use crate::json::write_string;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// A chat completion, or a chunk of one.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow)]
+    pub(super) id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    created: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+}
+
+/// A choice, whose `message` is the `delta` of a chunk.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Choice<'a> {
+    #[serde(borrow)]
+    index: Option<&'a RawValue>,
+    #[serde(borrow, alias = "delta")]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    logprobs: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Logprobs<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+/// What vendors have in a message or a delta.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Message<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    refusal: Option<&'a RawValue>,
+    /// Where most vendors have reasoning.
+    #[serde(borrow)]
+    reasoning_content: Option<&'a RawValue>,
+    /// Where OpenRouter and Groq have it.
+    #[serde(borrow)]
+    reasoning: Option<&'a RawValue>,
+    /// Where our dialects have it, as Portkey does.
+    #[serde(borrow)]
+    content_blocks: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Block<'a> {
+    /// The block of a chunk.
+    #[serde(borrow)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+    /// A string, or Mistral's list of text parts.
+    #[serde(borrow)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawCall<'a> {
+    #[serde(borrow)]
+    index: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    function: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+/// A piece of an answer. In a whole answer each is complete.
+#[derive(Debug)]
+pub(super) enum Piece<'a> {
+    /// Reasoning.
+    Thinking(&'a str),
+    /// What ends a block of reasoning: the proof that it is the model's own.
+    Signature(&'a str),
+    /// A block of reasoning that only the provider can read.
+    Redacted(&'a str),
+    /// The answer.
+    Text(&'a str),
+    /// Why there is no answer.
+    Refusal(&'a str),
+    /// A tool call.
+    Call(Call<'a>),
+}
+
+/// A tool call, or a piece of one.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    /// Which one it is a piece of.
+    pub(super) index: Option<u64>,
+    pub(super) id: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) arguments: Cow<'a, str>,
+}
+
+impl<'a> Chunk<'a> {
+    /// `None` when it is none; what is not JSON does not end a stream.
+    pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
+        object(std::str::from_utf8(data).ok()?.trim_start())
+    }
+
+    /// Unix time in seconds.
+    pub(super) fn created(&self) -> Option<u64> {
+        self.created.and_then(|raw| raw.get().parse().ok())
+    }
+
+    /// The first of the choices: other formats have one answer.
+    pub(super) fn choice(&self) -> Option<Choice<'a>> {
+        let choices = array(self.choices?.get())?;
+        let mut choices = choices.into_iter().filter_map(|raw| object::<Choice<'a>>(raw.get()));
+        choices.find(|choice| choice.index.is_none_or(|index| matches!(index.get(), "0" | "null")))
+    }
+
+    /// Whether it is a chat completion at all.
+    pub(super) fn has_choices(&self) -> bool {
+        self.choices.is_some_and(|raw| raw.get().starts_with('['))
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// Log probabilities of the text: raw JSON, as both of OpenAI's APIs have them.
+    pub(super) fn logprobs(&self) -> Option<&'a str> {
+        let logprobs: Logprobs<'a> = object(self.logprobs?.get())?;
+        logprobs.content.map(RawValue::get).filter(|raw| raw.starts_with('['))
+    }
+
+    /// Citations of the text, as chat completions have them.
+    pub(super) fn annotations(&self) -> Vec<&'a RawValue> {
+        let message: Message<'a> = read(self.message);
+        message.annotations.and_then(|raw| array(raw.get())).unwrap_or_default()
+    }
+
+    /// What it says: reasoning first, tool calls last.
+    pub(super) fn pieces(&self) -> Vec<Piece<'a>> {
+        let message: Message<'a> = read(self.message);
+        let mut pieces = Vec::new();
+        let blocks = message.content_blocks.and_then(|raw| array(raw.get()));
+        for raw in blocks.into_iter().flatten() {
+            let block: Block<'a> = object(raw.get()).unwrap_or_default();
+            let block = block.delta.map_or(block, |delta| read(Some(delta)));
+            // The text is the content's, too.
+            add_reasoning(&block, &mut pieces);
+        }
+        if pieces.is_empty() {
+            let reasoning = message.reasoning_content.or(message.reasoning).and_then(inside);
+            pieces.extend(reasoning.filter(|text| !text.is_empty()).map(Piece::Thinking));
+        }
+        add_content(message.content, &mut pieces);
+        let refusal = message.refusal.and_then(inside).filter(|text| !text.is_empty());
+        pieces.extend(refusal.map(Piece::Refusal));
+        let calls = message.tool_calls.and_then(|raw| array(raw.get()));
+        pieces.extend(calls.into_iter().flatten().map(|raw| Piece::Call(call(raw))));
+        pieces
+    }
+}
+
+fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> T {
+    raw.and_then(|raw| object(raw.get())).unwrap_or_default()
+}
+
+fn add_reasoning<'a>(block: &Block<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let some = |raw: Option<&'a RawValue>| raw.and_then(inside).filter(|text| !text.is_empty());
+    pieces.extend(some(block.thinking).map(Piece::Thinking));
+    pieces.extend(some(block.signature).map(Piece::Signature));
+    let redacted = block.kind.is_none_or(|kind| text(kind).as_deref() == Some("redacted_thinking"));
+    pieces.extend(some(block.data).filter(|_| redacted).map(Piece::Redacted));
+    for part in block.thinking.and_then(|raw| array(raw.get())).into_iter().flatten() {
+        let part: Block<'a> = read(Some(part));
+        pieces.extend(some(part.text).map(Piece::Thinking));
+    }
+}
+
+/// A string; or a list of parts, as Mistral's models answer that reason.
+fn add_content<'a>(content: Option<&'a RawValue>, pieces: &mut Vec<Piece<'a>>) {
+    let Some(raw) = content else { return };
+    if let Some(text) = inside(raw) {
+        pieces.extend((!text.is_empty()).then_some(Piece::Text(text)));
+        return;
+    }
+    for part in array(raw.get()).into_iter().flatten() {
+        let part: Block<'a> = read(Some(part));
+        add_reasoning(&part, pieces);
+        let text = part.text.and_then(inside).filter(|text| !text.is_empty());
+        pieces.extend(text.map(Piece::Text));
+    }
+}
+
+fn call(raw: &RawValue) -> Call<'_> {
+    let call: RawCall<'_> = read(Some(raw));
+    let function: Function<'_> = read(call.function);
+    let arguments = function.arguments.filter(|raw| raw.get() != "null");
+    Call {
+        index: call.index.and_then(|raw| raw.get().parse().ok()),
+        id: call.id.and_then(inside).filter(|id| !id.is_empty()),
+        name: function.name.and_then(inside).filter(|name| !name.is_empty()),
+        arguments: arguments.map_or(Cow::Borrowed(""), quoted),
+    }
+}
+
+/// Arguments are a string that holds JSON; some servers send the JSON itself.
+fn quoted(raw: &RawValue) -> Cow<'_, str> {
+    if let Some(text) = inside(raw) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::new();
+    write_string(&mut out, raw.get());
+    let text = out.get(1..out.len().saturating_sub(1)).unwrap_or_default();
+    Cow::Owned(String::from_utf8_lossy(text).into_owned())
+}
