@@ -115,6 +115,23 @@ impl Endpoint {
         }
     }
 
+    /// Portkey's name for it, in messages.
+    pub fn portkeys_name(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chatComplete",
+            Self::Completions => "complete",
+            Self::Embeddings => "embed",
+            Self::ImageGenerations => "imageGenerate",
+            Self::ImageEdits => "imageEdit",
+            Self::Speech => "createSpeech",
+            Self::Transcriptions => "createTranscription",
+            Self::Translations => "createTranslation",
+            Self::Responses => "createModelResponse",
+            Self::CountTokens => "messagesCountTokens",
+            other => other.as_str(),
+        }
+    }
+
     /// Whether the request is a JSON object, whatever its content type says.
     pub fn takes_json(self) -> bool {
         matches!(

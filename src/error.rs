@@ -1,5 +1,6 @@
 //! Errors that a client sees, and the one place that builds their body.
 
+use crate::endpoint::Endpoint;
 use serde::Serialize;
 use std::fmt;
 
@@ -53,6 +54,12 @@ impl Error {
     /// A 400 for a request that cannot be understood.
     pub fn invalid(code: &'static str, message: impl Into<String>) -> Self {
         Self::client(400, code, message)
+    }
+
+    /// A 400 for an operation that a provider does not have, in Portkey's words.
+    pub fn unsupported(endpoint: Endpoint, provider: &str) -> Self {
+        let message = format!("{} is not supported by {provider}", endpoint.portkeys_name());
+        Self::invalid("unsupported_endpoint", message)
     }
 
     /// A 4xx of the given status.

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Attempts of one request, at most.
 const MAX_ATTEMPTS: u32 = 100;
@@ -61,6 +61,8 @@ pub struct Target {
     /// Body fields that replace the client's, as a JSON object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub override_params: Option<Box<RawValue>>,
+    /// Whether the provider's quirks matter to the client's body.
+    pub quirks: bool,
     /// Body fields that are removed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drop_params: Vec<String>,
@@ -219,7 +221,12 @@ mod tests {
             assert!(Plan::decode(&bytes[..end]).is_none(), "cut at {end}");
         }
         let text = String::from_utf8(bytes).unwrap();
-        assert!(Plan::decode(text.replace("\"version\":3", "\"version\":2").as_bytes()).is_none());
+        assert!(
+            Plan::decode(
+                text.replace(&format!("\"version\":{VERSION}"), "\"version\":2").as_bytes()
+            )
+            .is_none()
+        );
     }
 
     #[test]

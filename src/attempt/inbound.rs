@@ -6,7 +6,7 @@ use super::{Inbound, outbound, outcome};
 use crate::adapter::{self, Format};
 use crate::decide::Outcome;
 use crate::dialect::{self, Context, Dialect, Facts};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, below};
 use crate::error::Error;
 use crate::http::{Headers, media_type};
 use crate::plan::{Hold, Plan, Target};
@@ -37,6 +37,8 @@ pub struct Answer {
     /// A chat completion: the only kind of stream whose proper end is known here.
     chat: bool,
     translates: bool,
+    /// Whether a failure is put into OpenAI's shape.
+    openais_errors: bool,
     /// What is edited in an answer that is not translated.
     touches: Touches,
     /// The client's format, where it is neither OpenAI's chat completions nor the provider's own.
@@ -99,10 +101,12 @@ impl Answer {
             mode: Mode::Pass,
             chat,
             translates: dialect.translates(endpoint),
+            openais_errors: has_openais_errors(endpoint),
+            // An adapter reads OpenAI's words alone.
             touches: Touches::new(
-                if chat { row.touches } else { &[] },
-                row.slug,
-                // An adapter reads OpenAI's words alone.
+                row,
+                endpoint,
+                below(&plan.path),
                 target.strict || format.is_some(),
             ),
             headers: Headers::default(),
@@ -118,7 +122,7 @@ impl Answer {
         let framing = self.dialect.framing();
         if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
             let stream = self.dialect.stream(self.context.clone());
-            let events = Events::new(Decoder::new(framing), stream, self.output());
+            let events = Events::new(Decoder::new(framing), stream, self.output(headers));
             return match self.chat && self.hold != Hold::None {
                 true => Mode::HeldStream(events, Vec::new()),
                 false => Mode::Stream(events),
@@ -126,14 +130,14 @@ impl Answer {
         }
         let json = media == "application/json";
         // What calls itself something else than JSON may yet be a chat completion, or a page.
-        if self.translates
-            || self.adapter.is_some()
-            || (self.chat && (self.on || !success || !json))
+        let failure = self.openais_errors && !success;
+        if self.translates || self.adapter.is_some() || failure || (self.chat && (self.on || !json))
         {
             return Mode::Whole(Vec::new());
         }
-        match (json, self.chat && !is_encoded(headers)) {
-            (true, true) if self.touches.only_front() => Mode::First(Vec::new()),
+        let edited = self.chat || self.touches.edits_answers();
+        match (json, edited && !is_encoded(headers)) {
+            (true, true) if !self.touches.edits_text() => Mode::First(Vec::new()),
             (true, true) => Mode::Whole(Vec::new()),
             (true, false) => Mode::Observe(Vec::new()),
             (false, _) => Mode::Pass,
@@ -141,7 +145,7 @@ impl Answer {
     }
 
     /// What becomes of events on their way.
-    fn output(&self) -> Output {
+    fn output(&self, headers: &Headers) -> Output {
         match &self.adapter {
             Some((format, context)) => {
                 let adapter = format.stream(context.clone());
@@ -152,7 +156,9 @@ impl Answer {
                 Output::Adapted(adapter, source)
             }
             None if self.translates => Output::Translated,
-            None if self.touches.edits_chunks() => Output::Edited(Lines::default(), self.touches),
+            None if self.touches.edits_chunks() && !is_encoded(headers) => {
+                Output::Edited(Lines::default(), self.touches)
+            }
             None => Output::Passed,
         }
     }
@@ -207,7 +213,12 @@ impl Answer {
             }
             None => self.mode(headers),
         };
-        if self.chat && matches!(self.mode, Mode::Stream(_) | Mode::HeldStream(..)) {
+        let longer = match &self.mode {
+            Mode::Stream(events) => self.chat || matches!(events.output, Output::Edited(..)),
+            Mode::HeldStream(..) => true,
+            _ => false,
+        };
+        if longer {
             headers.remove("content-length");
             if self.dialect.framing() != Framing::Sse {
                 headers.set("content-type", Framing::Sse.media_type());
@@ -456,6 +467,12 @@ fn joined(seen: Vec<u8>, rest: &[u8]) -> Cow<'_, [u8]> {
         true => rest.into(),
         false => [&seen, rest].concat().into(),
     }
+}
+
+/// Whether failures of an operation are OpenAI's: where the client speaks to the provider itself, in
+/// its own format, they are the provider's.
+fn has_openais_errors(endpoint: Endpoint) -> bool {
+    !endpoint.is_proxied() && !matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens)
 }
 
 fn is_encoded(headers: &Headers) -> bool {

@@ -63,6 +63,10 @@ pub fn rewrite_headers(
     for (name, value) in upstream.headers.iter().filter(|_| target.custom_host.is_none()) {
         headers.set(name, value.as_str());
     }
+    if headers.text(":method") == Some("DELETE") && headers.get("content-type").is_none() {
+        // Portkey names one for every method but GET.
+        headers.set("content-type", "application/json");
+    }
     if operation(plan, row).0 == Endpoint::ChatCompletions {
         headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
     }
@@ -145,7 +149,7 @@ pub fn drop_forged(headers: &mut Headers) {
 /// Whether this provider gets another body than the client sent.
 pub fn changes_body(plan: &Plan, target: &Target, upstream: &Upstream) -> bool {
     let row = row(target, upstream);
-    let edited = edits(target, upstream) || !quirks(plan, row).is_empty();
+    let edited = edits(target, upstream) || target.quirks;
     let translated = row.dialect.translates(operation(plan, row).0);
     let adapted = Format::needed(plan.endpoint, row).is_some();
     translated || adapted || (edited && plan.body_length.is_some())
@@ -182,7 +186,7 @@ pub fn make_body(
             let (chat, echo) = adapt(format, target, upstream, body, &mut dropped)?;
             (Some(chat), Some(echo))
         }
-        None => (edit(target, upstream, quirks(plan, row), body, &mut dropped)?, None),
+        None => (edit(target, upstream, row.edits(plan.endpoint), body, &mut dropped)?, None),
     };
     let (endpoint, below) = operation(plan, row);
     if !row.dialect.translates(endpoint) {
@@ -213,23 +217,15 @@ fn adapt(
     dropped: &mut Dropped,
 ) -> Result<(Vec<u8>, Echo), Error> {
     let row = row(target, upstream);
-    let edited = edit(target, upstream, &[], body, dropped)?;
+    let edited = edit(target, upstream, [].iter(), body, dropped)?;
     let request = format.request(edited.as_deref().unwrap_or(body), Taker::of(row))?;
     dropped.append(request.dropped);
     let mut chat = parse(&request.body)?;
     for key in &target.drop_params {
         chat.remove(key);
     }
-    provider::apply(row.quirks, &mut chat, dropped);
+    provider::apply(row.edits(Endpoint::ChatCompletions), &mut chat, dropped);
     Ok((chat.to_vec(), request.echo))
-}
-
-/// The quirks that matter to this request: those of the operations that generate text.
-fn quirks(plan: &Plan, row: &Provider) -> &'static [Quirk] {
-    match plan.endpoint {
-        Endpoint::ChatCompletions | Endpoint::Completions => row.quirks,
-        _ => &[],
-    }
 }
 
 /// The upstream's own, which a host of the caller's choice does not get.
@@ -248,12 +244,12 @@ fn edits(target: &Target, upstream: &Upstream) -> bool {
 fn edit(
     target: &Target,
     upstream: &Upstream,
-    quirks: &[Quirk],
+    quirks: impl Iterator<Item = &'static Quirk>,
     body: &[u8],
     dropped: &mut Dropped,
 ) -> Result<Option<Vec<u8>>, Error> {
     let edited = edits(target, upstream);
-    if !edited && quirks.is_empty() {
+    if !edited && !target.quirks {
         return Ok(None);
     }
     let mut object = parse(body)?;

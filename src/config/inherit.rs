@@ -1,7 +1,7 @@
 //! The settings that targets inherit, with Portkey's rules: `override_params` are merged and the
 //! child's win; all others are replaced as a whole.
 
-use super::reader::{Problems, Reader, note};
+use super::reader::{Problems, REQUIRED, Reader, note};
 use crate::json::Object;
 use crate::plan::{Hold, Retry};
 use crate::provider::BaseUrl;
@@ -70,7 +70,7 @@ fn retry(reader: &Reader<'_>, problems: &mut Problems) -> Option<Retry> {
     let path = reader.path("retry");
     let reader = Reader::new(reader.raw("retry")?, &path, problems)?;
     if reader.raw("attempts").is_none() {
-        note(problems, &reader.path("attempts"), "'retry.attempts' must be defined");
+        note(problems, &reader.path("attempts"), REQUIRED);
     }
     let attempts: u32 = reader.get("attempts", "a whole number", problems).unwrap_or_default();
     let on_status_codes = reader.statuses("on_status_codes", problems);

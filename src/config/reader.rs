@@ -1,6 +1,6 @@
 //! Reads the members of a JSON object that people wrote, and notes everything that is wrong.
 
-use crate::json::Object;
+use crate::json::{Object, ObjectError};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -36,6 +36,50 @@ pub fn note(problems: &mut Problems, path: &str, reason: impl Into<String>) {
     problems.push(Problem { path: path.to_owned(), reason: reason.into() });
 }
 
+/// Something that must be there is not, in Portkey's words.
+pub const REQUIRED: &str = "Required";
+
+/// A value of another kind than this one, in Portkey's words.
+pub fn expected(kind: &str, raw: &str) -> String {
+    format!("Expected {kind}, received {}", kind_of(raw))
+}
+
+/// The kind of a JSON value.
+fn kind_of(raw: &str) -> &'static str {
+    match raw.as_bytes().first() {
+        Some(b'"') => "string",
+        Some(b'[') => "array",
+        Some(b'{') => "object",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
+/// The kind of value that a type is read from between these texts, as far as a sample of it tells.
+fn kind_for<T: DeserializeOwned>(before: &str, after: &str) -> Option<&'static str> {
+    let samples = [
+        ("string", "\"\""),
+        ("number", "1"),
+        ("boolean", "true"),
+        ("array", "[]"),
+        ("object", "{}"),
+    ];
+    let fits = |(_, sample): &(_, &str)| {
+        serde_json::from_str::<T>(&[before, sample, after].concat()).is_ok()
+    };
+    samples.into_iter().find(fits).map(|(kind, _)| kind)
+}
+
+/// The first element of a list that is of another kind than those of the type, and what is wrong
+/// with it.
+fn stranger<T: DeserializeOwned>(raw: &str) -> Option<(usize, String)> {
+    let kind = kind_for::<T>("[", "]")?;
+    let elements: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+    let at = elements.iter().position(|element| kind_of(element.get()) != kind)?;
+    Some((at, expected(kind, elements.get(at)?.get())))
+}
+
 /// One object of the document. Members are found by their snake_case name, also when they are
 /// written in camelCase; `null` counts as absent.
 pub struct Reader<'a> {
@@ -48,6 +92,10 @@ impl<'a> Reader<'a> {
     pub fn new(json: &'a str, path: &'a str, problems: &mut Problems) -> Option<Self> {
         match Object::parse(json.as_bytes()) {
             Ok(object) => Some(Self { object, path }),
+            Err(ObjectError::NotAnObject) => {
+                note(problems, path, expected("object", json.trim_start()));
+                None
+            }
             Err(error) => {
                 note(problems, path, error.to_string());
                 None
@@ -78,9 +126,17 @@ impl<'a> Reader<'a> {
         wanted: &str,
         problems: &mut Problems,
     ) -> Option<T> {
-        let parsed = serde_json::from_str(self.raw(name)?);
+        let raw = self.raw(name)?;
+        let parsed = serde_json::from_str::<T>(raw);
         if parsed.is_err() {
-            note(problems, &self.path(name), format!("must be {wanted}"));
+            let path = self.path(name);
+            match (kind_for::<T>("", ""), stranger::<T>(raw)) {
+                (Some(kind), _) if kind != kind_of(raw) => {
+                    note(problems, &path, expected(kind, raw));
+                }
+                (_, Some((at, reason))) => note(problems, &format!("{path}[{at}]"), reason),
+                _ => note(problems, &path, format!("must be {wanted}")),
+            }
         }
         parsed.ok()
     }
@@ -162,6 +218,7 @@ mod tests {
         reader.object("d", &mut problems);
         assert!(Reader::new("7", "config.e", &mut problems).is_none());
         let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(problems[0].reason, "Expected string, received number");
         assert_eq!(paths, ["config.a", "config.b", "config.c", "config.d", "config.e"]);
     }
 }

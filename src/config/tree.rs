@@ -6,7 +6,7 @@
 
 use super::inherit::Inherited;
 use super::query::Query;
-use super::reader::{Problem, Problems, Reader, note};
+use super::reader::{Problem, Problems, REQUIRED, Reader, expected, note};
 use crate::error::Error;
 use crate::provider::{self, PROVIDERS, Values};
 use serde_json::Value;
@@ -144,6 +144,10 @@ pub fn slug_of(rest: &str) -> &str {
     rest.split_once('/').map_or(rest, |(slug, _)| slug)
 }
 
+/// A target that names no place or no key for it, in Portkey's words. A virtual key is both.
+pub const INCOMPLETE: &str = "Invalid configuration. It must have either 'provider' and 'api_key', \
+     or 'strategy' and 'targets', or 'cache', or 'retry', or 'request_timeout'";
+
 /// What is wrong with a caller's config, as an answer.
 pub fn error(problems: &[Problem]) -> Error {
     let Some(first) = problems.first() else {
@@ -222,7 +226,7 @@ impl Builder<'_> {
     ) -> Option<Vec<Node>> {
         let path = format!("{path}.targets");
         let Ok(raws) = serde_json::from_str::<Vec<&RawValue>>(raw) else {
-            note(&mut self.problems, &path, "must be a list");
+            note(&mut self.problems, &path, expected("array", raw));
             return None;
         };
         if raws.is_empty() {
@@ -270,6 +274,10 @@ impl Builder<'_> {
                 let default = reader.string("default", &mut self.problems);
                 Some(Strategy::Conditional(self.conditions(&reader), default))
             }
+            None if reader.raw("mode").is_none() => {
+                note(&mut self.problems, &reader.path("mode"), REQUIRED);
+                None
+            }
             _ => {
                 let reason = "Invalid 'mode' value. Must be one of: single, loadbalance, fallback, \
                               conditional";
@@ -310,7 +318,11 @@ impl Builder<'_> {
         for (at, condition) in conditions.iter().enumerate() {
             let path = format!("{path}[{at}]");
             let Some(Value::String(then)) = condition.get("then") else {
-                note(&mut self.problems, &format!("{path}.then"), "must be the name of a target");
+                let reason = match condition.get("then") {
+                    Some(_) => "must be the name of a target",
+                    None => REQUIRED,
+                };
+                note(&mut self.problems, &format!("{path}.then"), reason);
                 continue;
             };
             let query = condition.get("query").unwrap_or(&Value::Null);
@@ -381,8 +393,7 @@ impl Builder<'_> {
                 }
             },
             None if target.virtual_key.is_none() && path != "config" => {
-                let reason = "must have 'provider', 'virtual_key', or 'strategy' and 'targets'";
-                note(&mut self.problems, path, reason);
+                note(&mut self.problems, path, INCOMPLETE);
             }
             None => {}
         }

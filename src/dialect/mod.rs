@@ -139,8 +139,7 @@ impl Dialect {
         if self.has(endpoint) {
             return Ok(());
         }
-        let message = format!("This endpoint is not supported by {provider}");
-        Err(Error::invalid("unsupported_endpoint", message))
+        Err(Error::unsupported(endpoint, provider))
     }
 
     fn has(self, endpoint: Endpoint) -> bool {

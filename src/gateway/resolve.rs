@@ -6,7 +6,7 @@ use super::{World, target_error};
 use crate::adapter::Format;
 use crate::config::inherit::header_name;
 use crate::config::query::Subject;
-use crate::config::registry::{Registry, Saved};
+use crate::config::registry::{Registry, Saved, Upstream};
 use crate::config::request::{PREFIX, RequestOptions};
 use crate::config::tree::{self, Kind, Node, Target};
 use crate::contract::{cluster, weighted_config};
@@ -179,6 +179,9 @@ impl Resolver<'_> {
         let custom_host = self.callers_host(step, upstream, &provider_settings)?.map(str::to_owned);
         let row = upstream.row(custom_host.as_deref(), &provider_settings);
         self.check_operation(row)?;
+        if !self.saved && custom_host.is_none() && lacks_credential(step.target, upstream) {
+            return Err(target_error::no_credential(step.path));
+        }
         let found = match custom_host {
             Some(_) => Ok(()),
             None => upstream.base.url(&provider_settings).map(|_| ()),
@@ -202,6 +205,7 @@ impl Resolver<'_> {
             custom_host,
             strict: !(options.relaxed || settings.relaxed),
             override_params,
+            quirks: self.body.is_some_and(|body| provider::matter(row.edits(self.endpoint), body)),
             drop_params: settings.drop_params.clone(),
             forwarded: self.forwarded(&settings.forward_headers)?,
             timeout: asked.unwrap_or(registry.request_timeout),
@@ -336,6 +340,14 @@ struct Destination {
     key: Option<String>,
     /// Whether the headers name it, and so may tell its provider's settings.
     by_headers: bool,
+}
+
+/// Whether a config names a provider that gateway.yaml does not, and not the key that it takes: the
+/// caller's header is not for it.
+fn lacks_credential(target: &Target, upstream: &Upstream) -> bool {
+    let row = upstream.provider;
+    let own = target.provider.is_some() && target.api_key.is_none();
+    own && !upstream.listed && row.auth.header().is_some() && row.settings.is_empty()
 }
 
 /// Headers that a target may have sent on, at most.

@@ -1,6 +1,9 @@
 //! Errors for requests that name no target, or one that does not exist.
 
+use crate::config::reader::Problem;
 use crate::config::request::RequestOptions;
+use crate::config::tree;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::provider;
 
@@ -16,6 +19,11 @@ pub fn nothing_named(options: &RequestOptions<'_>) -> Error {
     Error::invalid("no_provider", message)
         .with_hint("x-portkey-virtual-key names one, too")
         .with_param("x-portkey-provider")
+}
+
+/// A target of a config that could do nothing, in Portkey's words.
+pub fn no_credential(path: &str) -> Error {
+    tree::error(&[Problem { path: path.to_owned(), reason: tree::INCOMPLETE.to_owned() }])
 }
 
 /// A virtual key that gateway.yaml does not have.
@@ -36,8 +44,7 @@ pub fn unknown_provider(name: &str) -> Error {
 
 /// A chat completion to a provider that makes something else.
 pub fn no_chat(slug: &str) -> Error {
-    let message = format!("Chat completions are not supported by {slug}");
-    Error::invalid("unsupported_endpoint", message)
+    Error::unsupported(Endpoint::ChatCompletions, slug)
         .with_hint("the operations that it has pass through")
 }
 

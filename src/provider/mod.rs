@@ -10,7 +10,7 @@ mod touch;
 
 pub use base_url::{BaseUrl, Scheme};
 pub use not_yet::{NOT_YET, reason};
-pub use quirk::{Quirk, apply};
+pub use quirk::{Quirk, apply, matter};
 pub use setting::{Kind, Missing, Setting, Values, placeholders};
 pub use table::PROVIDERS;
 pub use touch::{Touch, Touches};
@@ -63,11 +63,22 @@ pub struct Provider {
     pub client_headers: &'static [&'static str],
     /// What it wants otherwise in a body than its format has it.
     pub quirks: &'static [Quirk],
+    /// The numbers that it takes, as OpenAI does: quirks that are of no vendor in particular.
+    pub ranges: &'static [Quirk],
     /// What Portkey's answers of it have otherwise than its own.
     pub touches: &'static [Touch],
 }
 
 impl Provider {
+    /// The edits of a request: there are some for the operations that generate text.
+    pub fn edits(&self, endpoint: Endpoint) -> impl Iterator<Item = &'static Quirk> {
+        let (quirks, ranges): (&[Quirk], &[Quirk]) = match endpoint {
+            Endpoint::ChatCompletions | Endpoint::Completions => (self.quirks, self.ranges),
+            _ => (&[], &[]),
+        };
+        quirks.iter().chain(ranges)
+    }
+
     /// The row for requests to this base URL: its own, or that of another API of the vendor.
     pub fn at(&'static self, url: &str) -> &'static Self {
         match self.variant {

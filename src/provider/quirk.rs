@@ -19,10 +19,21 @@ pub enum Quirk {
     Replace(&'static str, &'static str, &'static str),
     /// A number that the vendor refuses outside of this range.
     Clamp(&'static str, f64, f64),
+    /// What a field that is absent is set to, as JSON.
+    Default(&'static str, &'static str),
+}
+
+/// Whether there is anything to edit.
+pub fn matter<'q>(mut quirks: impl Iterator<Item = &'q Quirk>, body: &Object<'_>) -> bool {
+    quirks.any(|quirk| quirk.matters(body))
 }
 
 /// Makes all edits; tells whether there was anything to edit. What is left out is noted.
-pub fn apply(quirks: &[Quirk], body: &mut Object<'_>, dropped: &mut Dropped) -> bool {
+pub fn apply<'q>(
+    quirks: impl Iterator<Item = &'q Quirk>,
+    body: &mut Object<'_>,
+    dropped: &mut Dropped,
+) -> bool {
     let mut changed = false;
     for quirk in quirks {
         let asked = body.get(quirk.field()).is_some_and(|value| value != "null");
@@ -43,7 +54,21 @@ impl Quirk {
             Self::Rename(field, _)
             | Self::Drop(field)
             | Self::Replace(field, ..)
-            | Self::Clamp(field, ..) => field,
+            | Self::Clamp(field, ..)
+            | Self::Default(field, _) => field,
+        }
+    }
+
+    fn matters(self, body: &Object<'_>) -> bool {
+        let value = body.get(self.field());
+        match self {
+            Self::SystemRole => value.and_then(without_developers).is_some(),
+            Self::Rename(..) | Self::Drop(_) => value.is_some(),
+            Self::Replace(_, from, _) => {
+                value.and_then(|raw| serde_json::from_str(raw).ok()) == Some(from)
+            }
+            Self::Clamp(_, min, max) => value.and_then(|raw| clamped(raw, min, max)).is_some(),
+            Self::Default(..) => value.is_none(),
         }
     }
 
@@ -61,16 +86,25 @@ impl Quirk {
                 }
                 found
             }
-            Self::Clamp(field, min, max) => clamp(body, field, min, max),
+            Self::Clamp(field, min, max) => {
+                let edited = body.get(field).and_then(|raw| clamped(raw, min, max));
+                edited.map(|edited| body.set(field, edited)).is_some()
+            }
+            Self::Default(field, value) => {
+                let absent = body.get(field).is_none();
+                if absent {
+                    body.set(field, value.to_owned());
+                }
+                absent
+            }
         }
     }
 }
 
-fn clamp(body: &mut Object<'_>, field: &str, min: f64, max: f64) -> bool {
-    let number = body.get(field).and_then(|raw| serde_json::from_str::<f64>(raw).ok());
-    let Some(number) = number.filter(|number| !(min..=max).contains(number)) else { return false };
-    body.set(field, number.clamp(min, max).to_string());
-    true
+/// A number outside of the range, put into it.
+fn clamped(raw: &str, min: f64, max: f64) -> Option<String> {
+    let number: f64 = serde_json::from_str(raw).ok()?;
+    (!(min..=max).contains(&number)).then(|| number.clamp(min, max).to_string())
 }
 
 fn rename_developers(body: &mut Object<'_>) -> bool {
@@ -115,6 +149,7 @@ impl fmt::Display for Quirk {
             Self::Drop(field) => write!(f, "no {field}"),
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
             Self::Clamp(field, min, max) => write!(f, "{field} {min} to {max}"),
+            Self::Default(field, value) => write!(f, "{field} {value} if absent"),
         }
     }
 }
@@ -125,7 +160,9 @@ mod tests {
 
     fn edit(quirk: Quirk, body: &str) -> Option<String> {
         let mut object = Object::parse(body.as_bytes()).unwrap();
-        let changed = apply(&[quirk], &mut object, &mut Dropped::default());
+        let matters = quirk.matters(&object);
+        let changed = apply([&quirk].into_iter(), &mut object, &mut Dropped::default());
+        assert_eq!(matters, changed, "{quirk}");
         let text = String::from_utf8(object.to_vec()).unwrap();
         assert!(changed || text == body, "{quirk} changed {body} in silence");
         changed.then_some(text)
@@ -148,6 +185,7 @@ mod tests {
             (Replace("t", "required", "any"), r#"{"t":"required"}"#, r#"{"t":"any"}"#),
             (clamp, r#"{"temperature":2}"#, r#"{"temperature":1.5}"#),
             (clamp, r#"{"temperature":-1e2}"#, r#"{"temperature":0}"#),
+            (Default("a", "128"), "{}", r#"{"a":128}"#),
             (
                 SystemRole,
                 r#"{"messages":[{"content":"a","role":"developer","name":"n"}, {"role": "user"}]}"#,
@@ -164,6 +202,7 @@ mod tests {
         for (quirk, body) in [
             (Rename("a", "b"), r#"{"b":1}"#),
             (Drop("a"), r#"{"b":{"a":1}}"#),
+            (Default("a", "1"), r#"{"a":null}"#),
             (Replace("t", "required", "any"), r#"{"t":{"type":"required"}}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":1.00}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":"2"}"#),

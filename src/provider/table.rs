@@ -3,11 +3,22 @@
 //! A row says what differs from [`OPENAI_COMPATIBLE`]. What a vendor merely ignores is no quirk;
 //! what its documentation says that it refuses is.
 
-use super::quirk::Quirk::{self, Clamp, Drop, Rename, Replace, SystemRole};
-use super::touch::Touch::{self, FinishReason, Named, NamedInChunks, NoNull};
+use super::quirk::Quirk::{self, Clamp, Default, Drop, Rename, Replace, SystemRole};
+use super::touch::Touch::{
+    self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
+};
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, azure};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
+
+/// <https://platform.openai.com/docs/api-reference/chat/create>
+const RANGES: &[Quirk] = &[
+    Clamp("temperature", 0.0, 2.0),
+    Clamp("top_p", 0.0, 1.0),
+    Clamp("presence_penalty", -2.0, 2.0),
+    Clamp("frequency_penalty", -2.0, 2.0),
+    Clamp("max_tokens", 0.0, f64::INFINITY),
+];
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
 const OPENAI_COMPATIBLE: Provider = Provider {
@@ -29,14 +40,15 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     headers: &[],
     client_headers: &[],
     quirks: &[SystemRole],
+    ranges: RANGES,
     touches: NAMED,
 };
 
 /// Portkey names the provider in most vendors' answers,
-const NAMED: &[Touch] = &[Named];
+const NAMED: &[Touch] = &[Named, NamedInEmbeddings];
 
 /// in the chunks of many,
-const NAMED_IN_CHUNKS: &[Touch] = &[Named, NamedInChunks];
+const NAMED_IN_CHUNKS: &[Touch] = &[Named, NamedInChunks, NamedInEmbeddings];
 
 /// and makes some anew, where log probabilities get lost. Here only a null does.
 const REMADE: &[Touch] = &[Named, NamedInChunks, NoNull("logprobs")];
@@ -54,6 +66,9 @@ const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
 
 /// OpenAI has renamed `max_tokens`, and its clients send the new name.
 const MAX_TOKENS: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS];
+
+/// The same, where Portkey asks for a short answer if the client says nothing.
+const SHORT: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS, Default("max_tokens", "128")];
 
 /// The same, with a temperature of 1 at most.
 const MAX_TOKENS_AND_COOL: &[Quirk] =
@@ -98,11 +113,17 @@ const MISTRAL: &[Quirk] = &[
 ];
 
 /// `model_length` is the length that the model allows.
-const MISTRAL_ANSWERS: &[Touch] =
-    &[Named, NamedInChunks, NoNull("logprobs"), FinishReason("model_length", "length")];
+const MISTRAL_ANSWERS: &[Touch] = &[
+    Named,
+    NamedInChunks,
+    NamedInEmbeddings,
+    NoNull("logprobs"),
+    FinishReason("model_length", "length"),
+];
 
 /// <https://docs.together.ai/reference/chat-completions-1>
-const TOGETHER_ANSWERS: &[Touch] = &[Named, NamedInChunks, FinishReason("eos", "stop")];
+const TOGETHER_ANSWERS: &[Touch] =
+    &[Named, NamedInChunks, NamedInEmbeddings, FinishReason("eos", "stop")];
 
 /// The base URL of a server that has no host of its own.
 const ANY_HOST: &str = "{custom_host}";
@@ -141,6 +162,7 @@ const AZURE_AI_ANTHROPIC: Provider = Provider {
     client_headers: &["anthropic-beta", "anthropic-version"],
     quirks: &[],
     touches: &[],
+    ranges: &[],
     ..OPENAI_COMPATIBLE
 };
 
@@ -176,13 +198,14 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: &[],
         touches: &[],
         native: MESSAGES,
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
         slug: "anyscale",
         base_url: "https://api.endpoints.anyscale.com/v1",
         quirks: MAX_TOKENS,
-        touches: NAMED_IN_CHUNKS,
+        touches: &[Named, NamedInChunks],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -208,7 +231,7 @@ pub const PROVIDERS: &[Provider] = &[
         token: Some(azure::AD_TOKEN.name),
         client_headers: &["openai-beta"],
         quirks: &[],
-        touches: &[],
+        touches: &[NamedInResponses],
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "baseten", base_url: "https://inference.baseten.co/v1", ..OPENAI_COMPATIBLE },
@@ -234,6 +257,7 @@ pub const PROVIDERS: &[Provider] = &[
         dialect: Dialect::Cohere,
         quirks: &[],
         touches: &[],
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -289,6 +313,7 @@ pub const PROVIDERS: &[Provider] = &[
         auth: Auth::None,
         quirks: &[],
         touches: &[],
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -323,6 +348,7 @@ pub const PROVIDERS: &[Provider] = &[
         auth: Auth::Header("x-goog-api-key"),
         quirks: &[],
         touches: &[],
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -448,8 +474,9 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "novita-ai",
         base_url: "https://api.novita.ai/openai",
         prefix: "/v1",
-        quirks: MAX_TOKENS,
+        quirks: SHORT,
         touches: NAMED_IN_CHUNKS,
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -476,7 +503,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.openai.com/v1",
         client_headers: &["openai-beta", "openai-organization", "openai-project"],
         quirks: &[],
-        touches: &[],
+        touches: &[NamedInResponses],
         native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },
@@ -525,6 +552,7 @@ pub const PROVIDERS: &[Provider] = &[
         settings: PREDIBASE,
         model: Some("predibase_adapter"),
         quirks: &[SystemRole, ONLY_MAX_TOKENS, Drop("user")],
+        touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -586,8 +614,9 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "together-ai",
         base_url: "https://api.together.xyz",
         prefix: "/v1",
-        quirks: MAX_TOKENS,
+        quirks: SHORT,
         touches: TOGETHER_ANSWERS,
+        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
@@ -627,7 +656,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "x-ai",
         base_url: "https://api.x.ai/v1",
-        touches: &[],
+        touches: &[NamedInEmbeddings],
         native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },

@@ -1,6 +1,8 @@
 //! What is edited in an answer in OpenAI's format on its way to the client: a closed set of data,
 //! and edits of the text, so that nothing else of it changes or has to be understood.
 
+use super::Provider;
+use crate::endpoint::Endpoint;
 use crate::json::{Object, write_string};
 use memchr::memmem;
 use std::fmt;
@@ -12,6 +14,10 @@ pub enum Touch {
     Named,
     /// The same in each chunk of a stream.
     NamedInChunks,
+    /// The same in lists of embeddings.
+    NamedInEmbeddings,
+    /// The same in answers of the Responses API.
+    NamedInResponses,
     /// A finish reason that OpenAI does not have: the vendor's, and OpenAI's for it.
     FinishReason(&'static str, &'static str),
     /// A member that is left out where it is null and says nothing.
@@ -24,18 +30,33 @@ pub struct Touches {
     list: &'static [Touch],
     slug: &'static str,
     strict: bool,
+    /// What names the provider in an answer that is no stream.
+    naming: Touch,
+    /// Whether it is generated text, which all other edits are for.
+    text: bool,
 }
 
 impl Touches {
-    /// Edits for answers of the provider of that slug; `strict` tells whether finish reasons must
-    /// be OpenAI's.
-    pub fn new(list: &'static [Touch], slug: &'static str, strict: bool) -> Self {
-        Self { list, slug, strict }
+    /// Edits for answers of an operation; `below` is its path below `/v1`, `strict` tells whether
+    /// finish reasons must be OpenAI's.
+    pub fn new(row: &Provider, endpoint: Endpoint, below: &str, strict: bool) -> Self {
+        let text = matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+        let bare = below.split('?').next().unwrap_or_default();
+        let naming = match endpoint {
+            Endpoint::Responses => Touch::NamedInResponses,
+            // What is below a stored answer is none.
+            Endpoint::StoredResponses if bare.matches('/').count() == 2 => Touch::NamedInResponses,
+            Endpoint::Embeddings => Touch::NamedInEmbeddings,
+            _ => Touch::Named,
+        };
+        let touched = text || naming != Touch::Named;
+        let list = if touched { row.touches } else { &[] };
+        Self { list, slug: row.slug, strict, naming, text }
     }
 
     /// An answer that is no stream, edited.
     pub fn answer(&self, text: &[u8]) -> Vec<u8> {
-        self.edit(text, Touch::Named)
+        self.edit(text, self.naming)
     }
 
     /// The data of one event of a stream, edited.
@@ -45,17 +66,22 @@ impl Touches {
 
     /// Whether there is anything to edit in a stream.
     pub fn edits_chunks(&self) -> bool {
-        self.list.iter().any(|touch| *touch != Touch::Named)
+        self.edits_text() || (self.text && self.list.contains(&Touch::NamedInChunks))
     }
 
-    /// Whether all that there is to edit in an answer is what [`Self::front`] adds.
-    pub fn only_front(&self) -> bool {
-        self.list.iter().all(|touch| matches!(touch, Touch::Named | Touch::NamedInChunks))
+    /// Whether there is anything to edit in an answer that is no stream.
+    pub fn edits_answers(&self) -> bool {
+        self.list.contains(&self.naming) || self.edits_text()
+    }
+
+    /// Whether there is anything to edit in it but at its front; see [`Self::front`].
+    pub fn edits_text(&self) -> bool {
+        self.text && self.list.iter().any(|touch| !touch.is_naming())
     }
 
     /// What an answer has after its first brace: nothing, or a member and a comma.
     pub fn front(&self) -> Vec<u8> {
-        match self.list.contains(&Touch::Named) {
+        match self.list.contains(&self.naming) {
             true => member(self.slug),
             false => Vec::new(),
         }
@@ -66,14 +92,20 @@ impl Touches {
         for touch in self.list {
             match touch {
                 touch if *touch == naming => name(&mut text, self.slug),
-                Touch::FinishReason(own, openai) if self.strict => {
+                Touch::FinishReason(own, openai) if self.text && self.strict => {
                     text = replace(&text, "finish_reason", own, openai);
                 }
-                Touch::NoNull(key) => text = without_null(&text, key),
+                Touch::NoNull(key) if self.text => text = without_null(&text, key),
                 _ => {}
             }
         }
         text
+    }
+}
+
+impl Touch {
+    fn is_naming(self) -> bool {
+        !matches!(self, Self::FinishReason(..) | Self::NoNull(_))
     }
 }
 
@@ -155,6 +187,8 @@ impl fmt::Display for Touch {
         match self {
             Self::Named => f.write_str("provider in answers"),
             Self::NamedInChunks => f.write_str("provider in chunks"),
+            Self::NamedInEmbeddings => f.write_str("provider in embeddings"),
+            Self::NamedInResponses => f.write_str("provider in responses"),
             Self::FinishReason(from, to) => write!(f, "finish_reason {from} → {to}"),
             Self::NoNull(key) => write!(f, "no null {key}"),
         }
@@ -167,7 +201,7 @@ mod tests {
     use super::*;
 
     fn edit(list: &'static [Touch], chunk: bool, text: &str) -> String {
-        let touches = Touches::new(list, "acme", true);
+        let touches = Touches { list, slug: "acme", strict: true, naming: Named, text: true };
         let out =
             if chunk { touches.chunk(text.as_bytes()) } else { touches.answer(text.as_bytes()) };
         String::from_utf8(out).unwrap()
@@ -192,12 +226,32 @@ mod tests {
     }
 
     #[test]
+    fn each_operation_has_its_own_edits() {
+        let row = |slug| crate::provider::find(slug).unwrap();
+        for (slug, endpoint, below, front, text) in [
+            ("mistral-ai", Endpoint::ChatCompletions, "/chat/completions", true, true),
+            ("mistral-ai", Endpoint::Embeddings, "/embeddings", true, false),
+            ("mistral-ai", Endpoint::Files, "/files", false, false),
+            ("openai", Endpoint::ChatCompletions, "/chat/completions", false, false),
+            ("openai", Endpoint::Responses, "/responses", true, false),
+            ("openai", Endpoint::StoredResponses, "/responses/r?a=/", true, false),
+            ("openai", Endpoint::StoredResponses, "/responses/r/input_items", false, false),
+        ] {
+            let touches = Touches::new(row(slug), endpoint, below, true);
+            assert_eq!(!touches.front().is_empty(), front, "{slug} {below}");
+            assert_eq!(touches.edits_text(), text, "{slug} {below}");
+            assert_eq!(touches.edits_answers(), front || text, "{slug} {below}");
+        }
+    }
+
+    #[test]
     fn finish_reasons_become_openais_if_they_must() {
         let touches: &[Touch] = &[FinishReason("eos", "stop")];
         let text = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "eos"}]}"#;
         let stop = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "stop"}]}"#;
         assert_eq!(edit(touches, true, text), stop);
-        let relaxed = Touches::new(touches, "acme", false);
+        let relaxed =
+            Touches { list: touches, slug: "acme", strict: false, naming: Named, text: true };
         assert_eq!(relaxed.chunk(text.as_bytes()), text.as_bytes());
         let other = r#"{"finish_reason":"eos2"}"#;
         assert_eq!(edit(touches, true, other), other);

@@ -8,14 +8,25 @@ use super::{CHAT, COMPLETION, virtual_keys};
 
 /// A config, `error.param`, and all of `errors`.
 const INVALID: &[(&str, &str, &[&str])] = &[
-    ("[]", "config", &["path: , message: must be a JSON object"]),
-    (r#""x""#, "config", &["path: , message: must be a JSON object"]),
+    ("[]", "config", &["path: , message: Expected object, received array"]),
+    (r#""x""#, "config", &["path: , message: Expected object, received string"]),
     (
         r#"{"provider":"opnai"}"#,
         "config.provider",
         &[r#"path: provider, message: Invalid 'provider' value: there is no provider "opnai""#],
     ),
-    (r#"{"provider":7}"#, "config.provider", &["path: provider, message: must be a string"]),
+    (
+        r#"{"provider":"openai"}"#,
+        "config",
+        &[
+            "path: , message: Invalid configuration. It must have either 'provider' and 'api_key', or 'strategy' and 'targets', or 'cache', or 'retry', or 'request_timeout'",
+        ],
+    ),
+    (
+        r#"{"provider":7}"#,
+        "config.provider",
+        &["path: provider, message: Expected string, received number"],
+    ),
     (
         r#"{"virtual_key":"nobody"}"#,
         "config.virtual_key",
@@ -36,14 +47,12 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"strategy":{},"targets":[{"virtual_key":"oai"}]}"#,
         "config.strategy.mode",
-        &[
-            "path: strategy,mode, message: Invalid 'mode' value. Must be one of: single, loadbalance, fallback, conditional",
-        ],
+        &["path: strategy,mode, message: Required"],
     ),
     (
         r#"{"strategy":"fallback","targets":[{"virtual_key":"oai"}]}"#,
         "config.strategy",
-        &["path: strategy, message: must be a JSON object"],
+        &["path: strategy, message: Expected object, received string"],
     ),
     (
         r#"{"strategy":{"mode":"fallback"}}"#,
@@ -58,18 +67,18 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"strategy":{"mode":"fallback"},"targets":{"virtual_key":"oai"}}"#,
         "config.targets",
-        &["path: targets, message: must be a list"],
+        &["path: targets, message: Expected array, received object"],
     ),
     (
         r#"{"strategy":{"mode":"fallback"},"targets":["oai"]}"#,
         "config.targets[0]",
-        &["path: targets,0, message: must be a JSON object"],
+        &["path: targets,0, message: Expected object, received string"],
     ),
     (
         r#"{"strategy":{"mode":"fallback"},"targets":[{"virtual_key":"oai"},{}]}"#,
         "config.targets[1]",
         &[
-            "path: targets,1, message: must have 'provider', 'virtual_key', or 'strategy' and 'targets'",
+            "path: targets,1, message: Invalid configuration. It must have either 'provider' and 'api_key', or 'strategy' and 'targets', or 'cache', or 'retry', or 'request_timeout'",
         ],
     ),
     (
@@ -80,7 +89,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"strategy":{"mode":"fallback","on_status_codes":429},"targets":[{"virtual_key":"oai"}]}"#,
         "config.strategy.on_status_codes",
-        &["path: strategy,on_status_codes, message: must be a list of HTTP statuses"],
+        &["path: strategy,on_status_codes, message: Expected array, received number"],
     ),
     (
         r#"{"strategy":{"mode":"fallback","on_status_codes":[42]},"targets":[{"virtual_key":"oai"}]}"#,
@@ -90,7 +99,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"strategy":{"mode":"fallback","on_content_policy":"no"},"targets":[{"virtual_key":"oai"}]}"#,
         "config.strategy.on_content_policy",
-        &["path: strategy,on_content_policy, message: must be a boolean"],
+        &["path: strategy,on_content_policy, message: Expected boolean, received string"],
     ),
     (
         r#"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"oai","weight":-1},{"virtual_key":"ant"}]}"#,
@@ -100,7 +109,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"oai","weight":"1"}]}"#,
         "config.targets[0].weight",
-        &["path: targets,0,weight, message: must be a number"],
+        &["path: targets,0,weight, message: Expected number, received string"],
     ),
     (
         r#"{"strategy":{"mode":"loadbalance"},"targets":[{"virtual_key":"oai","weight":0},{"virtual_key":"ant","weight":0}]}"#,
@@ -117,12 +126,12 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"virtual_key":"oai","retry":{}}"#,
         "config.retry.attempts",
-        &["path: retry,attempts, message: 'retry.attempts' must be defined"],
+        &["path: retry,attempts, message: Required"],
     ),
     (
         r#"{"virtual_key":"oai","retry":{"attempts":"3"}}"#,
         "config.retry.attempts",
-        &["path: retry,attempts, message: must be a whole number"],
+        &["path: retry,attempts, message: Expected number, received string"],
     ),
     (
         r#"{"virtual_key":"oai","retry":{"attempts":-1}}"#,
@@ -132,12 +141,12 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"virtual_key":"oai","retry":3}"#,
         "config.retry",
-        &["path: retry, message: must be a JSON object"],
+        &["path: retry, message: Expected object, received number"],
     ),
     (
         r#"{"virtual_key":"oai","retry":{"attempts":1,"on_status_codes":["5xx"]}}"#,
-        "config.retry.on_status_codes",
-        &["path: retry,on_status_codes, message: must be a list of HTTP statuses"],
+        "config.retry.on_status_codes[0]",
+        &["path: retry,on_status_codes,0, message: Expected number, received string"],
     ),
     (
         r#"{"virtual_key":"oai","request_timeout":0}"#,
@@ -147,7 +156,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"virtual_key":"oai","request_timeout":"1s"}"#,
         "config.request_timeout",
-        &["path: request_timeout, message: must be a whole number of milliseconds, at least 1"],
+        &["path: request_timeout, message: Expected number, received string"],
     ),
     (
         r#"{"virtual_key":"oai","first_token_timeout":1.5}"#,
@@ -167,22 +176,22 @@ const INVALID: &[(&str, &str, &[&str])] = &[
     (
         r#"{"virtual_key":"oai","drop_params":"user"}"#,
         "config.drop_params",
-        &["path: drop_params, message: must be a list of strings"],
+        &["path: drop_params, message: Expected array, received string"],
     ),
     (
         r#"{"virtual_key":"oai","forward_headers":"x-own"}"#,
         "config.forward_headers",
-        &["path: forward_headers, message: must be a list of strings"],
+        &["path: forward_headers, message: Expected array, received string"],
     ),
     (
         r#"{"virtual_key":"oai","strict_open_ai_compliance":"no"}"#,
         "config.strict_open_ai_compliance",
-        &["path: strict_open_ai_compliance, message: must be a boolean"],
+        &["path: strict_open_ai_compliance, message: Expected boolean, received string"],
     ),
     (
         r#"{"strategy":{"mode":"conditional","conditions":[{"query":{"metadata.a":1}}]},"targets":[{"name":"a","virtual_key":"oai"}]}"#,
         "config.strategy.conditions[0].then",
-        &["path: strategy,conditions,0,then, message: must be the name of a target"],
+        &["path: strategy,conditions,0,then, message: Required"],
     ),
     (
         r#"{"strategy":{"mode":"conditional","conditions":[{"query":{"user":1},"then":"a"}]},"targets":[{"name":"a","virtual_key":"oai"}]}"#,
@@ -210,7 +219,7 @@ const INVALID: &[(&str, &str, &[&str])] = &[
         r#"{"provider":"opnai","retry":{"attempts":"x"},"request_timeout":0}"#,
         "config.retry.attempts",
         &[
-            "path: retry,attempts, message: must be a whole number",
+            "path: retry,attempts, message: Expected number, received string",
             "path: request_timeout, message: must be a whole number of milliseconds, at least 1",
             r#"path: provider, message: Invalid 'provider' value: there is no provider "opnai""#,
         ],

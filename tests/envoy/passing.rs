@@ -65,6 +65,17 @@ fn a_translated_answer_is_openais() {
 }
 
 #[test]
+fn numbers_come_into_range_and_all_else_stays() {
+    let upstream = Upstream::answering(json(200, COMPLETION));
+    let gateway = Gateway::start(&virtual_keys(upstream.port, upstream.port));
+    let body = r#"{"model":"m","temperature":3.5,"top_p":-1,"max_tokens":-4,"presence_penalty":"9","messages":[],"min_p":0.0}"#;
+    gateway.chat(&[OAI], body);
+    let sent = body.replace("3.5", "2").replace("-1", "0").replace("-4", "0");
+    assert_eq!(String::from_utf8(upstream.request().body).unwrap(), sent);
+    gateway.assert_healthy();
+}
+
+#[test]
 fn answers_of_a_vendor_name_it_and_what_is_no_answer_is_an_error() {
     let chunks = "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\
                   data: {\"id\":\"c\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\

@@ -53,6 +53,8 @@ fn expected(row: &Provider) -> Value {
             }
             // A whole number is one in JSON, too.
             Quirk::Clamp(field, _, max) => fields[field] = max.to_string().parse().unwrap(),
+            // Every field of any quirk is there.
+            Quirk::Default(field, _) => assert!(fields.contains_key(field)),
         }
     }
     if row.model.is_some() {

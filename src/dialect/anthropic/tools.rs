@@ -107,10 +107,9 @@ fn write_function(
     write_comma(out);
     out.push(b'{');
     write_member(out, "name", &name);
-    if let Some(description) = function.description {
-        write_key(out, "description");
-        out.extend_from_slice(description.get().as_bytes());
-    }
+    write_key(out, "description");
+    let description = function.description.map(RawValue::get).filter(|raw| *raw != "null");
+    out.extend_from_slice(description.unwrap_or("\"\"").as_bytes());
     write_key(out, "input_schema");
     write_schema(out, function.parameters)?;
     if let Some(strict) = function.strict {
@@ -128,20 +127,18 @@ fn write_function(
 }
 
 /// Anthropic wants a schema with a type, where OpenAI lets a function without parameters have none.
+/// The definitions and the description are there as in Portkey's requests, so that what Anthropic
+/// has cached of the tools stays good.
 fn write_schema(out: &mut Vec<u8>, parameters: Option<&RawValue>) -> Result<(), Error> {
-    let Some(parameters) = parameters else {
-        out.extend_from_slice(b"{\"type\":\"object\",\"properties\":{}}");
-        return Ok(());
-    };
-    let parsed = Object::parse(parameters.get().as_bytes());
+    let parameters = parameters.map_or("{\"type\":\"object\",\"properties\":{}}", RawValue::get);
+    let parsed = Object::parse(parameters.as_bytes());
     let mut schema = parsed.map_err(|_| wrong_type("parameters", "an object"))?;
-    match schema.get("type") {
-        Some(_) => out.extend_from_slice(parameters.get().as_bytes()),
-        None => {
-            schema.set("type", "\"object\"".to_owned());
-            out.extend_from_slice(&schema.to_vec());
+    for (key, value) in [("type", "\"object\""), ("$defs", "{}")] {
+        if schema.get(key).is_none() {
+            schema.set(key, value.to_owned());
         }
     }
+    out.extend_from_slice(&schema.to_vec());
     Ok(())
 }
 

@@ -162,7 +162,7 @@ fn every_problem_has_its_path() {
         ("configs: {pc-a: {targets: {}}}", "configs.pc-a.targets: must be a list, not a mapping"),
         (
             "configs: {pc-a: {targets: [{provider: demo, retry: {attempts: x}}]}}",
-            "configs.pc-a.targets[0].retry.attempts: must be a whole number",
+            "configs.pc-a.targets[0].retry.attempts: Expected number, received string",
         ),
         ("logs: {type: stdout}", "logs: must be a list, not a mapping"),
         ("logs: [{path: a}]", "logs[0]: needs a type: file or stdout"),
