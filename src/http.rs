@@ -1,22 +1,73 @@
 //! HTTP values without I/O: header lists with byte values.
 
+use std::fmt;
+
 /// A header list as the host gives it: lower-case names, byte values, repeated names kept in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Vec<u8>)>);
+///
+/// It remembers which names were touched, so that a host's map can be brought up to date by those
+/// alone.
+#[derive(Clone, Default)]
+pub struct Headers {
+    /// Names and values, wherever.
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// Names that are not, or may not be, as they were when the list was decoded.
+    touched: Vec<Span>,
+    /// Whether the list was decoded from a host's map.
+    decoded: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    name: Span,
+    value: Span,
+}
+
+/// A part of [`Headers::bytes`].
+#[derive(Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..self.end).unwrap_or_default()
+    }
+}
 
 /// More than one header of a name that must be unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;
 
+/// How a host's map is brought up to date.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Update<'a> {
+    /// By these names and all values that each has now; the other headers are as they were.
+    Names(Vec<(&'a str, Vec<&'a [u8]>)>),
+    /// By replacing all of it with [`Headers::encode`].
+    Whole,
+}
+
 impl Headers {
     /// Wraps a list of pairs.
     pub fn new(pairs: Vec<(String, Vec<u8>)>) -> Self {
-        Self(pairs)
+        let mut headers = Self::default();
+        for (name, value) in pairs {
+            headers.push(&name, value);
+        }
+        headers
+    }
+
+    fn named<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let entries = self.entries.iter();
+        let named = entries.filter(|entry| entry.name.of(&self.bytes) == name.as_bytes());
+        named.map(|entry| entry.value.of(&self.bytes))
     }
 
     /// The first value of `name` (lower case).
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+        self.named(name).next()
     }
 
     /// The first value of `name` as text; `None` when absent or not UTF-8.
@@ -29,87 +80,146 @@ impl Headers {
     /// # Errors
     /// [`Repeated`] when the header is there more than once.
     pub fn unique(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
-        let mut values = self.0.iter().filter(|(key, _)| key == name);
+        let mut values = self.named(name);
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Repeated),
-            (first, None) => Ok(first.map(|(_, value)| value.as_slice())),
+            (first, None) => Ok(first),
         }
     }
 
     /// Replaces every value of `name` by one.
-    pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
+        let mut values = self.named(name);
+        if (values.next(), values.next()) == (Some(value), None) {
+            return;
+        }
+        drop(values);
         self.remove(name);
         self.push(name, value);
     }
 
     /// Appends a header.
-    pub fn push(&mut self, name: &str, value: impl Into<Vec<u8>>) {
-        self.0.push((name.to_owned(), value.into()));
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let name = self.store(name.as_bytes());
+        let value = self.store(value.as_ref());
+        self.entries.push(Entry { name, value });
+        self.touched.push(name);
+    }
+
+    fn store(&mut self, part: &[u8]) -> Span {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(part);
+        Span { start, end: self.bytes.len() }
     }
 
     /// Removes every header of that name.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(key, _)| key != name);
+        self.retain(|key| key != name);
     }
 
     /// Keeps the headers whose name passes `keep`; tells whether any was removed.
     pub fn retain(&mut self, mut keep: impl FnMut(&str) -> bool) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(key, _)| keep(key));
-        self.0.len() != before
+        let before = self.entries.len();
+        let Self { bytes, entries, touched, .. } = self;
+        entries.retain(|entry| {
+            let kept = keep(text(entry.name.of(bytes)));
+            if !kept {
+                touched.push(entry.name);
+            }
+            kept
+        });
+        self.entries.len() != before
     }
 
     /// Decodes the ABI's form of a header map: a count, the lengths of each name and value, then
     /// each name and value followed by a NUL; numbers are 32-bit little-endian. `None` when cut.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: Vec<u8>) -> Option<Self> {
         let number = |at: usize| -> Option<usize> {
             let raw = bytes.get(at..at.checked_add(4)?)?;
             Some(u32::from_le_bytes(raw.try_into().ok()?) as usize)
         };
         if bytes.is_empty() {
-            return Some(Self::default());
+            return Some(Self { decoded: true, ..Self::default() });
         }
         let count = number(0)?;
-        let mut at = count.checked_mul(8)?.checked_add(4)?;
-        let mut pairs = Vec::with_capacity(count.min(bytes.len() / 8));
+        let mut start = count.checked_mul(8)?.checked_add(4)?;
+        let mut entries = Vec::with_capacity(count.min(bytes.len() / 8) + SPARE);
         let mut take = |size: usize| {
-            let part = bytes.get(at..at.checked_add(size)?)?;
-            at += size + 1;
-            Some(part)
+            let end = start.checked_add(size).filter(|end| *end <= bytes.len())?;
+            let span = Span { start, end };
+            start = end + 1;
+            Some(span)
         };
         for index in 0..count {
             let name = take(number(4 + index * 8)?)?;
             let value = take(number(8 + index * 8)?)?;
-            pairs.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+            entries.push(Entry { name, value });
         }
-        Some(Self(pairs))
+        Some(Self { bytes, entries, touched: Vec::with_capacity(SPARE), decoded: true })
     }
 
     /// Encodes the list in the ABI's form; see [`Self::decode`].
     pub fn encode(&self) -> Vec<u8> {
-        let size = |(name, value): &(String, Vec<u8>)| name.len() + value.len() + 10;
-        let mut out = Vec::with_capacity(4 + self.0.iter().map(size).sum::<usize>());
+        let parts = || self.entries.iter().flat_map(|entry| [entry.name, entry.value]);
+        let size: usize = parts().map(|span| span.end - span.start + 5).sum();
+        let mut out = Vec::with_capacity(4 + size);
         let mut number = |value: usize| {
             // A 32-bit host cannot hold a longer list.
             out.extend_from_slice(&u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes());
         };
-        number(self.0.len());
-        for (name, value) in &self.0 {
-            number(name.len());
-            number(value.len());
-        }
-        for (name, value) in &self.0 {
-            for part in [name.as_bytes(), value] {
-                out.extend_from_slice(part);
-                out.push(0);
-            }
+        number(self.entries.len());
+        parts().for_each(|span| number(span.end - span.start));
+        for span in parts() {
+            out.extend_from_slice(span.of(&self.bytes));
+            out.push(0);
         }
         out
     }
 
+    /// What a host has to do whose map the list was decoded from. It may be done again after
+    /// further changes.
+    pub fn update(&self) -> Update<'_> {
+        if !self.decoded || self.touched.len() > self.entries.len() + SPARE {
+            return Update::Whole;
+        }
+        let mut names: Vec<(&str, Vec<&[u8]>)> = Vec::with_capacity(self.touched.len());
+        for span in &self.touched {
+            let name = text(span.of(&self.bytes));
+            if names.iter().all(|(known, _)| *known != name) {
+                names.push((name, self.named(name).collect()));
+            }
+        }
+        Update::Names(names)
+    }
+
     /// Name and value of each header, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_slice()))
+        let entries = self.entries.iter();
+        entries.map(|entry| (text(entry.name.of(&self.bytes)), entry.value.of(&self.bytes)))
+    }
+}
+
+/// Headers that a role adds, about: room for them is made at once.
+const SPARE: usize = 8;
+
+/// Envoy's header names are ASCII.
+fn text(name: &[u8]) -> &str {
+    std::str::from_utf8(name).unwrap_or_default()
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = self.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
+        f.debug_map().entries(pairs).finish()
     }
 }
 
@@ -147,12 +257,41 @@ mod tests {
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
         let headers = Headers::new(pairs.to_vec());
         let bytes = headers.encode();
-        assert_eq!(Headers::decode(&bytes), Some(headers));
+        assert_eq!(Headers::decode(bytes.clone()), Some(headers));
         for end in 1..bytes.len() - 1 {
-            assert_eq!(Headers::decode(&bytes[..end]), None, "cut at {end}");
+            assert_eq!(Headers::decode(bytes[..end].to_vec()), None, "cut at {end}");
         }
-        assert_eq!(Headers::decode(&[0xff; 64]), None);
-        assert_eq!(Headers::decode(b""), Some(Headers::default()));
+        assert_eq!(Headers::decode(vec![0xff; 64]), None);
+        assert_eq!(Headers::decode(Vec::new()), Some(Headers::default()));
+    }
+
+    #[test]
+    fn an_update_names_what_was_touched() {
+        let pairs = ["a", "b", "b", "c", "d"].map(|name| (name.to_owned(), b"1".to_vec()));
+        let mut headers = Headers::decode(Headers::new(pairs.to_vec()).encode()).unwrap();
+        assert_eq!(headers.update(), Update::Names(vec![]));
+        headers.set("a", "1");
+        assert_eq!(headers.update(), Update::Names(vec![]), "it has that value");
+        headers.remove("absent");
+        headers.set("b", "2");
+        headers.remove("c");
+        headers.push("d", "2");
+        let (one, two) = (b"1".as_slice(), b"2".as_slice());
+        let names = vec![("b", vec![two]), ("c", vec![]), ("d", vec![one, two])];
+        assert_eq!(headers.update(), Update::Names(names));
+    }
+
+    #[test]
+    fn a_list_that_no_host_has_replaces_the_map() {
+        let mut headers = Headers::default();
+        headers.push("a", "1");
+        assert_eq!(headers.update(), Update::Whole);
+        let mut emptied = Headers::decode(Headers::default().encode()).unwrap();
+        for number in 0..=SPARE {
+            emptied.push(&number.to_string(), "");
+            emptied.retain(|_| false);
+        }
+        assert_eq!(emptied.update(), Update::Whole, "one call is cheaper than many");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Attempts of one request, at most.
 const MAX_ATTEMPTS: u32 = 100;
@@ -41,47 +41,39 @@ pub struct Plan {
 
 /// One place that a request may go to.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Target {
     /// The Envoy cluster: a key of the plugin configuration's upstreams.
     pub cluster: String,
     /// Where the target stands in the config: `x-portkey-last-used-option-index`.
     pub option_index: String,
     /// A credential that the caller sent, for this request only.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<Secret>,
     /// The provider's settings, checked; secrets of the caller among them.
-    #[serde(skip_serializing_if = "Values::is_empty")]
     pub settings: Values,
     /// Another base URL than the upstream's.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_host: Option<String>,
     /// `false`: what OpenAI's format does not have may pass.
     pub strict: bool,
     /// Body fields that replace the client's, as a JSON object.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "raw")]
     pub override_params: Option<Box<RawValue>>,
     /// Whether the provider's quirks matter to the client's body.
     pub quirks: bool,
     /// Body fields that are removed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drop_params: Vec<String>,
     /// Headers that the caller wants sent on as they are.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forwarded: Vec<(String, String)>,
     /// Milliseconds until the response headers.
     pub timeout: u64,
     /// Whether Envoy's own limit for the request is another, so that the attempt takes the hop.
     pub hop: bool,
     /// Milliseconds from the response headers to the first content of a stream.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token_timeout: Option<u64>,
     /// How long a stream is held back.
     pub hold: Hold,
     /// What is tried again at this target.
     pub retry: Retry,
     /// Where the request goes on, the outermost strategy first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,
 }
 
@@ -169,13 +161,34 @@ impl Plan {
 
     /// The bytes that go into filter state.
     pub fn encode(&self) -> Vec<u8> {
-        // Strings, numbers and raw JSON always serialise.
-        serde_json::to_vec(self).unwrap_or_default()
+        // All lengths are known, so that it always serialises.
+        postcard::to_allocvec(self).unwrap_or_default()
     }
 
     /// Reads [`Self::encode`]'s bytes; `None` for anything else or another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok().filter(|plan: &Self| plan.version == VERSION)
+        postcard::from_bytes(bytes).ok().filter(|plan: &Self| plan.version == VERSION)
+    }
+}
+
+/// Raw JSON as a text: the encoding does not describe itself, and raw JSON wants one that does.
+mod raw {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::value::RawValue;
+
+    pub fn serialize<S: Serializer>(
+        value: &Option<Box<RawValue>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_deref().map(RawValue::get).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Box<RawValue>>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(RawValue::from_string).transpose().map_err(D::Error::custom)
     }
 }
 
@@ -220,13 +233,8 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(Plan::decode(&bytes[..end]).is_none(), "cut at {end}");
         }
-        let text = String::from_utf8(bytes).unwrap();
-        assert!(
-            Plan::decode(
-                text.replace(&format!("\"version\":{VERSION}"), "\"version\":2").as_bytes()
-            )
-            .is_none()
-        );
+        let other = [&[1], &bytes[1..]].concat();
+        assert!(Plan::decode(&bytes).is_some() && Plan::decode(&other).is_none(), "version");
     }
 
     #[test]

@@ -11,10 +11,8 @@ pub struct Report {
     /// Where the next attempt goes, if one was asked for.
     pub next: Option<Position>,
     /// Milliseconds that Envoy was asked to wait between them.
-    #[serde(default)]
     pub waited: u64,
     /// What the last attempt's provider could not be told.
-    #[serde(default)]
     pub dropped: Dropped,
     /// What is known of the last attempt's answer.
     pub facts: Facts,
@@ -23,13 +21,13 @@ pub struct Report {
 impl Report {
     /// The bytes that go into filter state.
     pub fn encode(&self) -> Vec<u8> {
-        // Strings and numbers always serialise.
-        serde_json::to_vec(self).unwrap_or_default()
+        // All lengths are known, so that it always serialises.
+        postcard::to_allocvec(self).unwrap_or_default()
     }
 
     /// Reads [`Self::encode`]'s bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        postcard::from_bytes(bytes).ok()
     }
 }
 

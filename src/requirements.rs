@@ -154,7 +154,18 @@ fn number(message: &[u8], field: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::write_bytes;
+
+    /// Appends a length-delimited field.
+    fn write_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+        out.extend([field << 3 | 2]);
+        let mut length = bytes.len();
+        while length >= 0x80 {
+            out.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        out.push(length as u8);
+        out.extend_from_slice(bytes);
+    }
 
     fn node(version: &[u8], extensions: &[(&str, &str)]) -> Vec<u8> {
         let (mut build, mut node) = (Vec::new(), Vec::new());

@@ -23,6 +23,10 @@ impl World for Calm {
     fn is_cooling(&self, _: &str) -> bool {
         false
     }
+
+    fn now(&self) -> u64 {
+        0
+    }
 }
 
 /// A plan over `vk.a`, which is tried twice on 429, and then `vk.b`.

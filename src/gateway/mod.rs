@@ -26,6 +26,8 @@ pub trait World {
     fn random(&self) -> u64;
     /// Whether the provider behind a cluster asked to be left alone for the time being.
     fn is_cooling(&self, cluster: &str) -> bool;
+    /// Unix time in nanoseconds.
+    fn now(&self) -> u64;
 }
 
 /// What becomes of a request.
@@ -74,6 +76,8 @@ pub struct Gateway {
     debug: bool,
     /// Bytes of a body that streamed through.
     passed: u64,
+    /// Unix time in nanoseconds at which the request headers came.
+    started: u64,
     /// The format of errors that the client reads, if it is not OpenAI's.
     format: Option<Format>,
 }
@@ -100,14 +104,8 @@ struct Waiting {
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self {
-            registry,
-            record: Record::default(),
-            state: State::Start,
-            debug: false,
-            passed: 0,
-            format: None,
-        }
+        let (record, state) = (Record::default(), State::Start);
+        Self { registry, record, state, debug: false, passed: 0, started: 0, format: None }
     }
 
     /// The request headers.
@@ -117,6 +115,7 @@ impl Gateway {
         headers: Headers,
         end_of_stream: bool,
     ) -> Verdict {
+        self.started = world.now();
         self.record.trace_id = request::trace_id(&headers);
         self.decide(world, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
     }
@@ -134,11 +133,14 @@ impl Gateway {
     /// others only get our headers.
     pub fn on_response_headers(
         &mut self,
+        world: &dyn World,
         details: &str,
         report: Option<&[u8]>,
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Option<Reply> {
+        let waited = world.now().saturating_sub(self.started) / 1_000_000;
+        self.record.time_to_first_byte_ms = Some(waited);
         let report = report.and_then(Report::decode).unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Replied) {
             State::Forwarded(plan) => {
@@ -180,6 +182,7 @@ impl Gateway {
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
+        self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
             "upstream_reset_after_response_started" => "upstream_reset",

@@ -190,8 +190,8 @@ fn metadata(json: &str) -> Option<serde_json::Value> {
     (metadata.is_object() && depth(&metadata) <= MAX_METADATA_DEPTH).then_some(metadata)
 }
 
-/// Deepest nesting of metadata: Envoy's reader of the log record gives up on deeper ones, and on
-/// the whole record with it.
+/// Deepest nesting of metadata: readers of logs give up on deeper ones, and on the whole line with
+/// it.
 const MAX_METADATA_DEPTH: usize = 16;
 
 fn depth(value: &serde_json::Value) -> usize {

@@ -105,6 +105,7 @@ pub(super) fn note_target(record: &mut Record, registry: &Registry, plan: &Plan,
     let upstream = registry.upstream(&target.cluster);
     record.provider = upstream.map(|upstream| upstream.provider.slug);
     record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
+    record.cluster = Some(target.cluster.clone());
     record.option_index = Some(target.option_index.clone());
     record.trail = Some(trail(plan, report));
 }

@@ -71,6 +71,21 @@ mod raw {
         ) -> u32;
         pub fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
         pub fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
+        pub fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
         pub fn proxy_get_property(
             path: *const u8,
             path_size: usize,
@@ -226,6 +241,42 @@ pub fn set_header_map(map: Map, pairs: &[u8]) -> HostResult<()> {
     let status =
         unsafe { raw::proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) };
     check("set_header_map", status)
+}
+
+/// Appends a header.
+///
+/// # Errors
+/// The map does not exist in this phase.
+pub fn add_header(map: Map, name: &str, value: &[u8]) -> HostResult<()> {
+    let (at, size) = (value.as_ptr(), value.len());
+    // SAFETY: pointers and lengths of a live string and a live slice.
+    let status =
+        unsafe { raw::proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), at, size) };
+    check("add_header", status)
+}
+
+/// Replaces all headers of a name by one.
+///
+/// # Errors
+/// The map does not exist in this phase.
+pub fn replace_header(map: Map, name: &str, value: &[u8]) -> HostResult<()> {
+    let (at, size) = (value.as_ptr(), value.len());
+    // SAFETY: pointers and lengths of a live string and a live slice.
+    let status = unsafe {
+        raw::proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), at, size)
+    };
+    check("replace_header", status)
+}
+
+/// Removes all headers of a name.
+///
+/// # Errors
+/// The map does not exist in this phase.
+pub fn remove_header(map: Map, name: &str) -> HostResult<()> {
+    // SAFETY: pointer and length of a live string.
+    let status =
+        unsafe { raw::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) };
+    check("remove_header", status)
 }
 
 /// A property; path elements are separated by NUL. `None` when there is no such property.

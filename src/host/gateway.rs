@@ -52,8 +52,13 @@ impl Stream {
         let report = abi::property(property::REPORT)?;
         let details = String::from_utf8_lossy(&details);
         let mut map = headers(Map::ResponseHeaders)?;
-        let answer =
-            self.core.on_response_headers(&details, report.as_deref(), &mut map, end_of_stream);
+        let answer = self.core.on_response_headers(
+            &Envoy,
+            &details,
+            report.as_deref(),
+            &mut map,
+            end_of_stream,
+        );
         match answer {
             Some(answer) => {
                 self.replied = true;

@@ -10,8 +10,7 @@ mod world;
 use crate::config::registry::Registry;
 use crate::config::settings::Role;
 use crate::gateway::Reply;
-use crate::http::Headers;
-use crate::record;
+use crate::http::{Headers, Update};
 use crate::requirements;
 use abi::{Buffer, HostError, HostResult, Map};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -34,9 +33,7 @@ impl Root {
         let node = abi::property("xds\0node").map_err(|e| e.to_string())?;
         requirements::check(&node.unwrap_or_default())?;
         let json = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|e| e.to_string())?;
-        let registry = Registry::parse(&json)?;
-        declare_record().map_err(|e| e.to_string())?;
-        Ok(registry)
+        Registry::parse(&json)
     }
 }
 
@@ -84,23 +81,29 @@ impl HttpContext for Unconfigured {
     }
 }
 
-/// Makes the log record's property one that access loggers see as a typed structure.
-fn declare_record() -> HostResult<()> {
-    const PROTOBUF: u8 = 3;
-    let mut arguments = Vec::new();
-    record::write_bytes(&mut arguments, 1, record::PROPERTY.as_bytes());
-    arguments.extend_from_slice(&[3 << 3, PROTOBUF]);
-    record::write_bytes(&mut arguments, 4, record::TYPE_URL.as_bytes());
-    abi::call_foreign_function("declare_property", &arguments)
-}
-
 fn headers(map: Map) -> HostResult<Headers> {
     let bytes = abi::header_map(map)?;
-    Headers::decode(&bytes).ok_or(HostError { call: "decode_header_map", status: 0 })
+    Headers::decode(bytes).ok_or(HostError { call: "decode_header_map", status: 0 })
 }
 
+/// Brings the map up to date. Envoy takes a whole map apart header by header, so that a few calls
+/// cost less.
 fn set_headers(map: Map, headers: &Headers) -> HostResult<()> {
-    abi::set_header_map(map, &headers.encode())
+    let names = match headers.update() {
+        Update::Whole => return abi::set_header_map(map, &headers.encode()),
+        Update::Names(names) => names,
+    };
+    for (name, values) in names {
+        match values.as_slice() {
+            [] => abi::remove_header(map, name)?,
+            [value] => abi::replace_header(map, name, value)?,
+            several => {
+                abi::remove_header(map, name)?;
+                several.iter().try_for_each(|value| abi::add_header(map, name, value))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn reply(reply: &Reply) -> Action {

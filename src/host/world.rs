@@ -18,6 +18,10 @@ impl World for Envoy {
         let until = until.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
         until > 0 && until > milliseconds()
     }
+
+    fn now(&self) -> u64 {
+        abi::now().unwrap_or_default()
+    }
 }
 
 /// Unix time in milliseconds; 0 if the host has none.
