@@ -8,11 +8,14 @@ import time
 from http.client import HTTPConnection
 from pathlib import Path
 
+from certificates import EGRESS_HOST
 from support.process import ROOT, free_ports
 
 EXAMPLES = ROOT / "envoy"
 # Seconds until Envoy serves, or has ended.
 START, STOP = 30, 15
+# Seconds that a draining Envoy tells its clients so before it closes its listeners.
+DRAIN = 1
 
 
 def program(variable, default):
@@ -48,6 +51,51 @@ def place(example, directory, replacements):
     return path
 
 
+# Spans are sent one by one, so that none is waiting when an Envoy is ended.
+RUNTIME = """layered_runtime:
+  layers:
+  - name: test
+    static_layer: {tracing.opentelemetry.min_flush_spans: 1}
+static_resources:
+"""
+
+
+def place_egress(directory, authority, port, admin, collector):
+    """The second tier; what is rendered is in `portkey` of that directory."""
+    _place_certificate("egress", directory, authority)
+    return place("two-tier/egress.yaml", directory, {
+        "/etc/portkey": directory / "portkey",
+        "/etc/certs": authority.directory,
+        "0.0.0.0, port_value: 8443": f"127.0.0.1, port_value: {port}",
+        "port_value: 9902": f"port_value: {admin}",
+        "port_value: 4318": f"port_value: {collector}",
+        "static_resources:\n": RUNTIME,
+    })  # fmt: skip
+
+
+def place_edge(directory, authority, port, admin, egress_port, collector):
+    """The first tier."""
+    _place_certificate("edge", directory, authority)
+    return place("two-tier/edge.yaml", directory, {
+        "/etc/certs": authority.directory,
+        "port_value: 15080": f"port_value: {port}",
+        "port_value: 9903": f"port_value: {admin}",
+        "port_value: 4318": f"port_value: {collector}",
+        "STRICT_DNS": "STATIC",
+        f"address: {EGRESS_HOST}, port_value: 8443": f"address: 127.0.0.1, port_value: {egress_port}",
+        "static_resources:\n": RUNTIME,
+    })  # fmt: skip
+
+
+def _place_certificate(party, directory, authority):
+    """The SDS file of a party, where its Envoy looks for it."""
+    path = place(f"two-tier/{party}-certificate.yaml", directory, {
+        "# /etc/certs": "# certs", "to /etc/certs/current": "to current",
+        "/etc/certs": authority.directory,
+    })  # fmt: skip
+    path.rename(authority.directory / f"{party}.yaml")
+
+
 class Envoy:
     """An Envoy process on a configuration file."""
 
@@ -67,6 +115,7 @@ class Envoy:
             "--reject-unknown-dynamic-fields",
             "--log-level", "warn",
             "--file-flush-interval-msec", "100",
+            "--drain-time-s", str(DRAIN),
         ]  # fmt: skip
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self._process = subprocess.Popen(
@@ -102,6 +151,7 @@ class Envoy:
         """Takes no more requests, and waits for those under way."""
         self.ask_admin("POST", "/healthcheck/fail")
         self.ask_admin("POST", "/drain_listeners?graceful&skip_exit")
+        time.sleep(DRAIN + 0.5)
         deadline = time.monotonic() + STOP
         while self.statistic("http.portkey.downstream_rq_active") or self.statistic(
             "http.edge.downstream_rq_active"
@@ -120,14 +170,21 @@ class Envoy:
             self._process.kill()
             self._process.wait()
 
-    @property
-    def pid(self):
-        return self._process.pid
+    def kill(self):
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def certificates(self):
+        """Serial numbers of the certificates that it shows others."""
+        loaded = json.loads(self.ask_admin("GET", "/certs"))["certificates"]
+        return sorted(one["serial_number"] for each in loaded for one in each.get("cert_chain", []))
 
     def records(self):
         """The JSON lines of its access log so far."""
         lines = self.output.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        # The last line of a killed one may be half a line.
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def __enter__(self):
         return self.start()
@@ -146,6 +203,3 @@ def ask(port, method, path, headers=None, body=None):
         return answer.status, dict(answer.getheaders()), answer.read().decode()
     finally:
         connection.close()
-
-
-__all__ = ["Envoy", "ask", "free_ports", "place", "render_filter", "tool"]

@@ -1,11 +1,24 @@
 """The examples of `envoy/`, each in a real Envoy, as their first lines say to start them."""
 
 import json
+import time
+from contextlib import contextmanager
 
 import pytest
-from certificates import EGRESS_HOST, Authority
+from certificates import Authority
 from conftest import CHAT, OPENAI_SECRET, TEXT
-from harness import EXAMPLES, Envoy, ask, free_ports, place, render_filter, tool
+from harness import (
+    EXAMPLES,
+    Envoy,
+    ask,
+    free_ports,
+    place,
+    place_edge,
+    place_egress,
+    render_filter,
+    tool,
+)
+from support.upstream import Answer, recorded
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -104,8 +117,6 @@ def test_beside_other_routes(providers, tmp_path):
 
 
 def _shop_answer():
-    from support.upstream import Answer
-
     return Answer(status=404, headers={"content-type": "text/plain"}, pieces=[b"no cart"])
 
 
@@ -134,8 +145,6 @@ def test_two_tiers(providers, tmp_path):
         check_gateway(port, providers, **host)
         # Without a name the saved default is used.
         providers.openai.reset()
-        from support.upstream import Answer, recorded
-
         providers.openai.queue(Answer.json(recorded("openai-text.json")))
         status, _, text = chat(port, **host, **{"x-portkey-trace-id": "trace-1"})
         assert status == 200, text
@@ -150,54 +159,22 @@ def test_two_tiers(providers, tmp_path):
 
 
 def deadline(condition, seconds=10):
-    import time
-
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
 
 
+@contextmanager
 def two_tiers(providers, directory):
-    from contextlib import contextmanager
-
-    @contextmanager
-    def running():
-        port, edge_admin, egress_port, egress_admin, collector = free_ports(5)
-        authority = Authority(directory / "certs")
-        for party in ("edge", "egress"):
-            place_certificate(party, directory, authority)
-        out = directory / "portkey"
-        more = {"default_config": "pc-safe"}
-        render_filter(providers.gateway_yaml(directory / "gateway.yaml", **more), out)
-        egress_yaml = place("two-tier/egress.yaml", directory, {
-            "/etc/portkey": out,
-            "/etc/certs": authority.directory,
-            "0.0.0.0, port_value: 8443": f"127.0.0.1, port_value: {egress_port}",
-            "port_value: 9902": f"port_value: {egress_admin}",
-            "port_value: 4318": f"port_value: {collector}",
-        })  # fmt: skip
-        edge_yaml = place("two-tier/edge.yaml", directory, {
-            "/etc/certs": authority.directory,
-            "port_value: 15080": f"port_value: {port}",
-            "port_value: 9903": f"port_value: {edge_admin}",
-            "port_value: 4318": f"port_value: {collector}",
-            "STRICT_DNS": "STATIC",
-            f"address: {EGRESS_HOST}, port_value: 8443": f"address: 127.0.0.1, port_value: {egress_port}",
-        })  # fmt: skip
-        with (
-            Envoy(egress_yaml, egress_admin, directory, "egress") as egress,
-            Envoy(edge_yaml, edge_admin, directory, "edge") as edge,
-        ):
-            yield port, edge, egress
-
-    return running()
-
-
-def place_certificate(party, directory, authority):
-    """The SDS file of a party, where its Envoy looks for it."""
-    path = place(f"two-tier/{party}-certificate.yaml", directory, {
-        "# /etc/certs": "# certs", "to /etc/certs/current": "to current",
-        "/etc/certs": authority.directory,
-    })  # fmt: skip
-    path.rename(authority.directory / f"{party}.yaml")
+    port, edge_admin, egress_port, egress_admin, collector = free_ports(5)
+    authority = Authority(directory / "certs")
+    config = providers.gateway_yaml(directory / "gateway.yaml", default_config="pc-safe")
+    render_filter(config, directory / "portkey")
+    egress = place_egress(directory, authority, egress_port, egress_admin, collector)
+    edge = place_edge(directory, authority, port, edge_admin, egress_port, collector)
+    with (
+        Envoy(egress, egress_admin, directory, "egress") as egress,
+        Envoy(edge, edge_admin, directory, "edge") as edge,
+    ):
+        yield port, edge, egress
