@@ -173,7 +173,9 @@ impl Resolver<'_> {
         let (registry, options, settings) = (self.registry, self.options, &step.target.settings);
         let Destination { cluster, key, by_headers } = self.destination(step.target)?;
         let upstream = registry.upstream(&cluster).ok_or_else(|| {
-            Error::gateway("no_upstream", "The gateway has no upstream for this provider")
+            // In a mesh only what gateway.yaml names is there.
+            Error::invalid("no_upstream", "This gateway does not lead to that provider")
+                .with_hint("gateway.yaml must name the provider or a virtual key of it")
         })?;
         let provider_settings = self.provider_settings(step, upstream, by_headers)?;
         let custom_host = self.callers_host(step, upstream, &provider_settings)?.map(str::to_owned);
