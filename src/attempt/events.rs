@@ -14,6 +14,8 @@ pub struct Events {
     pub(super) stream: Stream,
     /// The decoder gave up: what follows cannot be understood, either.
     broken: bool,
+    /// What ends the stream was written.
+    ended: bool,
     /// The first event that was an error.
     pub(super) error: Option<Vec<u8>>,
     /// What the client gets.
@@ -45,12 +47,12 @@ pub enum Source {
 impl Events {
     /// At the start of a stream.
     pub fn new(decoder: Decoder, stream: Stream, output: Output) -> Box<Self> {
-        Box::new(Self { decoder, stream, broken: false, error: None, output })
+        Box::new(Self { decoder, stream, broken: false, ended: false, error: None, output })
     }
 
     /// Takes bytes; appends what goes out instead of them, unless they pass.
     pub fn feed(&mut self, bytes: &[u8], end_of_stream: bool, out: &mut Vec<u8>) {
-        let Self { decoder, stream, broken, error, output } = self;
+        let Self { decoder, stream, broken, error, output, .. } = self;
         let mut on_event = |event: Event<'_>| {
             match output {
                 Output::Adapted(adapter, source) => source.on_event(event, stream, adapter, out),
@@ -72,6 +74,10 @@ impl Events {
                 lines.finish(&|data| touches.chunk(data), out);
             }
         }
+        // After what cannot be understood nothing can come that is.
+        if self.broken && matches!(self.output, Output::Translated | Output::Adapted(..)) {
+            self.end(out);
+        }
     }
 
     /// Whether a stream that ends here is complete; appends what ends it.
@@ -81,6 +87,9 @@ impl Events {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
         let Self { stream, output, .. } = self;
         let Output::Adapted(adapter, _) = output else { return stream.on_end(out) };
         let mut rest = Vec::new();

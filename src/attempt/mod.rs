@@ -7,6 +7,7 @@ mod events;
 mod inbound;
 mod outbound;
 mod outcome;
+mod signature;
 
 use crate::adapter::{self, Echo, Format};
 use crate::config::registry::{Registry, Upstream};
@@ -157,10 +158,12 @@ impl Attempt {
         if let Some(length) = plan.body_length {
             headers.set("content-length", length.to_string());
         }
-        if outbound::changes_body(&plan, target, upstream) && !end_of_stream {
+        let signs = signature::is_due(target, upstream);
+        if (signs || outbound::changes_body(&plan, target, upstream)) && !end_of_stream {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
         }
+        signature::add(target, upstream, &mut headers, b"", self.started)?;
         self.state = State::Sent(Rc::new(plan));
         Ok(Outbound::Send(headers, None))
     }
@@ -171,8 +174,12 @@ impl Attempt {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
         let (plan, mut headers) = *waiting;
+        let now = self.started;
         let made = place(&self.registry, &plan, self.at).and_then(|(target, upstream)| {
-            outbound::make_body(&plan, target, upstream, body, &mut headers)
+            let made = outbound::make_body(&plan, target, upstream, body, &mut headers)?;
+            let sent = made.body.as_deref().unwrap_or(body);
+            signature::add(target, upstream, &mut headers, sent, now)?;
+            Ok(made)
         });
         match made {
             Ok(Made { body, model, dropped, echo }) => {

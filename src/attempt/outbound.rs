@@ -68,12 +68,14 @@ pub fn rewrite_headers(
         headers.set("content-type", "application/json");
     }
     if operation(plan, row).0 == Endpoint::ChatCompletions {
-        headers.set("accept", if plan.stream { "text/event-stream" } else { "application/json" });
+        let stream = row.dialect.framing().media_type();
+        headers.set("accept", if plan.stream { stream } else { "application/json" });
     }
     let key = target.api_key.as_ref().map(|key| key.0.as_str());
     if !upstream.injects_credential
         && let Some((name, value)) = row.credential(key, &target.settings)
     {
+        // Where a signature is due, it replaces the key.
         headers.set(name, value);
     }
     if let Some(scheme) = place.scheme {

@@ -188,18 +188,27 @@ pub(crate) fn status_of(error_type: &str) -> u16 {
         | "rate_limit_exceeded"
         | "requests"
         | "tokens"
-        | "RESOURCE_EXHAUSTED" => 429,
-        "invalid_request_error" | "content_filter" | "INVALID_ARGUMENT" | "FAILED_PRECONDITION" => {
-            400
-        }
+        | "RESOURCE_EXHAUSTED"
+        | "throttlingException"
+        | "modelNotReadyException" => 429,
+        "invalid_request_error"
+        | "content_filter"
+        | "INVALID_ARGUMENT"
+        | "FAILED_PRECONDITION"
+        | "validationException" => 400,
         "authentication_error" | "UNAUTHENTICATED" => 401,
-        "permission_error" | "PERMISSION_DENIED" => 403,
-        "not_found_error" | "NOT_FOUND" => 404,
+        "permission_error" | "PERMISSION_DENIED" | "accessDeniedException" => 403,
+        "not_found_error" | "NOT_FOUND" | "resourceNotFoundException" => 404,
         "request_too_large" => 413,
         "overloaded_error" | "server_overloaded" => 529,
-        "api_error" | "server_error" | "internal_error" | "INTERNAL" => 500,
-        "UNAVAILABLE" => 503,
-        "timeout_error" | "DEADLINE_EXCEEDED" => 504,
+        "api_error"
+        | "server_error"
+        | "internal_error"
+        | "INTERNAL"
+        | "internalServerException"
+        | "InternalFailure" => 500,
+        "UNAVAILABLE" | "serviceUnavailableException" => 503,
+        "timeout_error" | "DEADLINE_EXCEEDED" | "modelTimeoutException" => 504,
         _ => 502,
     }
 }

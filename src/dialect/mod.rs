@@ -1,6 +1,7 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod cohere;
 pub(crate) mod completion;
 mod data_uri;
@@ -35,6 +36,8 @@ pub enum Dialect {
     Gemini,
     /// Cohere's Chat API.
     Cohere,
+    /// Amazon Bedrock's Converse API.
+    Bedrock,
 }
 
 /// What is asked of a provider: all that a translator must know of a request beside its body.
@@ -149,12 +152,16 @@ impl Dialect {
             Self::OpenAi | Self::Cohere => !messages,
             Self::Anthropic => common || messages,
             Self::Gemini => common,
+            Self::Bedrock => matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Other),
         }
     }
 
     /// How a stream of this format is divided into events.
     pub fn framing(self) -> Framing {
-        Framing::Sse
+        match self {
+            Self::Bedrock => Framing::Aws,
+            Self::OpenAi | Self::Anthropic | Self::Gemini | Self::Cohere => Framing::Sse,
+        }
     }
 
     /// Whether bodies of this operation change on their way.
@@ -171,6 +178,7 @@ impl Dialect {
             (Self::Anthropic, Endpoint::ChatCompletions) => anthropic::request::translate(body),
             (Self::Gemini, Endpoint::ChatCompletions) => gemini::request::translate(body),
             (Self::Cohere, Endpoint::ChatCompletions) => cohere::request::translate(body),
+            (Self::Bedrock, Endpoint::ChatCompletions) => bedrock::request::translate(body),
             _ => {
                 let (path, dropped) = (ask.path.to_owned().into(), Dropped::default());
                 Ok(Outgoing { path, body: body.to_vec(), model: None, dropped })
@@ -183,8 +191,8 @@ impl Dialect {
     pub fn observe(self, body: &[u8], facts: &mut Facts) {
         openai::observe(body, facts);
         match self {
-            // Cohere's chat completions never pass as they are.
-            Self::OpenAi | Self::Cohere => {}
+            // Chat completions of these never pass as they are.
+            Self::OpenAi | Self::Cohere | Self::Bedrock => {}
             Self::Anthropic => anthropic::response::observe(body, facts),
             Self::Gemini => gemini::response::observe(body, facts),
         }
@@ -210,6 +218,9 @@ impl Dialect {
             (Self::Cohere, Endpoint::ChatCompletions) => {
                 cohere::response::translate(body, context, facts)
             }
+            (Self::Bedrock, Endpoint::ChatCompletions) => {
+                bedrock::response::translate(body, context, facts)
+            }
             _ => {
                 openai::observe(body, facts);
                 match failure::is_json(body) {
@@ -227,6 +238,7 @@ impl Dialect {
         let body = match self {
             Self::Gemini => gemini::error::in_openais_shape(body),
             Self::Cohere => cohere::error::in_openais_shape(body),
+            Self::Bedrock => bedrock::error::in_openais_shape(body),
             Self::OpenAi | Self::Anthropic => body.into(),
         };
         failure::translate(status, &body, context.provider, facts)
@@ -240,6 +252,7 @@ impl Dialect {
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
             Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
             Self::Cohere => Stream::Cohere(cohere::stream::Stream::new(context)),
+            Self::Bedrock => Stream::Bedrock(bedrock::stream::Stream::new(context)),
         }
     }
 }
@@ -255,6 +268,8 @@ pub enum Stream {
     Gemini(gemini::stream::Stream),
     /// Translated event by event.
     Cohere(cohere::stream::Stream),
+    /// Translated event by event.
+    Bedrock(bedrock::stream::Stream),
 }
 
 impl Stream {
@@ -265,6 +280,7 @@ impl Stream {
             Self::Anthropic(stream) => stream.on_event(event, out),
             Self::Gemini(stream) => stream.on_event(event, out),
             Self::Cohere(stream) => stream.on_event(event, out),
+            Self::Bedrock(stream) => stream.on_event(event, out),
         }
     }
 
@@ -276,6 +292,7 @@ impl Stream {
             Self::Anthropic(stream) => stream.on_end(out),
             Self::Gemini(stream) => stream.on_end(out),
             Self::Cohere(stream) => stream.on_end(out),
+            Self::Bedrock(stream) => stream.on_end(out),
         }
     }
 
@@ -286,6 +303,7 @@ impl Stream {
             Self::Anthropic(stream) => stream.facts,
             Self::Gemini(stream) => stream.facts,
             Self::Cohere(stream) => stream.facts,
+            Self::Bedrock(stream) => stream.facts,
         }
     }
 
@@ -296,6 +314,7 @@ impl Stream {
             Self::Anthropic(stream) => stream.content,
             Self::Gemini(stream) => stream.content,
             Self::Cohere(stream) => stream.content,
+            Self::Bedrock(stream) => stream.content,
         }
     }
 
@@ -306,6 +325,7 @@ impl Stream {
             Self::Anthropic(stream) => &stream.facts,
             Self::Gemini(stream) => &stream.facts,
             Self::Cohere(stream) => &stream.facts,
+            Self::Bedrock(stream) => &stream.facts,
         }
     }
 }

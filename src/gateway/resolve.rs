@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
-use crate::provider::{self, PROVIDERS, Provider};
+use crate::provider::{self, Auth, PROVIDERS, Provider, aws};
 use crate::record::Record;
 use std::rc::Rc;
 
@@ -191,7 +191,10 @@ impl Resolver<'_> {
         found
             .and_then(|()| row.path("", self.below(row), &provider_settings))
             .map_err(|missing| missing.error(row.slug))?;
-        if self.options.custom_host.is_some() && step.target.api_key.is_some() && self.saved {
+        if matches!(row.auth, Auth::Aws(_)) && !upstream.injects_credential {
+            aws::credentials(row.slug, &provider_settings, key.is_some())?;
+        }
+        if self.options.custom_host.is_some() && self.saved && has_secret(step.target, row) {
             let message = "Invalid custom host";
             return Err(Error::invalid("custom_host_not_allowed", message)
                 .with_hint("the saved config's key is not for a host of yours")
@@ -354,6 +357,13 @@ fn lacks_credential(target: &Target, upstream: &Upstream) -> bool {
 
 /// Headers that a target may have sent on, at most.
 const MAX_FORWARDED: usize = 64;
+
+/// Whether a target's own credential would go to its host.
+fn has_secret(target: &Target, row: &Provider) -> bool {
+    let mut secrets = row.settings.iter().filter(|setting| setting.kind == provider::Kind::Secret);
+    target.api_key.is_some()
+        || secrets.any(|setting| target.provider_settings.get(setting.name).is_some())
+}
 
 fn no_target() -> Error {
     Error::gateway("no_target", "The config leads to no target")

@@ -1,5 +1,6 @@
 //! Who: the vendors, as data. What differs in wire format is code in [`crate::dialect`].
 
+pub mod aws;
 pub mod azure;
 mod base_url;
 mod not_yet;
@@ -163,6 +164,9 @@ pub enum Auth {
     Bearer,
     /// The bare key in a header of this (lower-case) name.
     Header(&'static str),
+    /// A signature with the keys of an account, for the service of this name of AWS's; or an API
+    /// key as [`Self::Bearer`].
+    Aws(&'static str),
     /// It takes none.
     None,
 }
@@ -171,7 +175,7 @@ impl Auth {
     /// Name of the header and what precedes the key in it.
     pub fn header(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Bearer => Some(("authorization", "Bearer ")),
+            Self::Bearer | Self::Aws(_) => Some(("authorization", "Bearer ")),
             Self::Header(name) => Some((name, "")),
             Self::None => None,
         }

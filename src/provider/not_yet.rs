@@ -2,14 +2,8 @@
 
 /// Slug and reason of each, sorted by slug. The reason goes on after "not supported yet: ".
 pub const NOT_YET: &[(&str, &str)] = &[
-    (
-        "bedrock",
-        "it has formats and signatures of its own; the provider openai with the base_url \
-         https://bedrock-runtime.<region>.amazonaws.com/openai/v1 reaches a part of it",
-    ),
     ("palm", "Google has switched it off"),
     ("portkey", "it is the control plane of the hosted gateway, which this one does without"),
-    ("sagemaker", "it wants requests with an AWS signature"),
     ("vertex-ai", "it has formats of its own, and the host holds your region and project"),
 ];
 

@@ -7,7 +7,7 @@ use super::quirk::Quirk::{self, Clamp, Default, Drop, Rename, Replace, SystemRol
 use super::touch::Touch::{
     self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
 };
-use super::{Auth, Kind, Layout, Provider, Setting, Variant, azure};
+use super::{Auth, Kind, Layout, Provider, Setting, Variant, aws, azure};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
 
@@ -235,6 +235,16 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "baseten", base_url: "https://inference.baseten.co/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "bedrock",
+        base_url: "https://bedrock-runtime.{aws_region}.amazonaws.com",
+        dialect: Dialect::Bedrock,
+        auth: Auth::Aws("bedrock"),
+        settings: &aws::SETTINGS,
+        quirks: &[],
+        touches: &[],
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "bytez",
         base_url: "https://api.bytez.com/models/v2/openai/v1",
@@ -576,6 +586,15 @@ pub const PROVIDERS: &[Provider] = &[
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "replicate", base_url: "https://api.replicate.com/v1", ..PASSED_THROUGH },
+    Provider {
+        slug: "sagemaker",
+        base_url: "https://runtime.sagemaker.{aws_region}.amazonaws.com",
+        auth: Auth::Aws("sagemaker"),
+        settings: &aws::SAGEMAKER,
+        headers: &aws::SAGEMAKER_HEADERS,
+        touches: &[],
+        ..PASSED_THROUGH
+    },
     Provider {
         slug: "sambanova",
         base_url: "https://api.sambanova.ai",

@@ -9,8 +9,9 @@ const PORTKEYS: &str = include_str!("../../tests/fixtures/providers.txt");
 
 /// Rows with another URL than Portkey's: that one is switched off, or has a format of its own
 /// beside one that is OpenAI's.
-const MOVED: [&str; 10] = [
+const MOVED: [&str; 11] = [
     "ai21",
+    "bedrock",
     "bytez",
     "databricks",
     "github",
@@ -156,6 +157,7 @@ fn every_provider_of_portkey_is_accounted_for() {
             Dialect::Gemini => "/models/{model}:generateContent",
             Dialect::Cohere => "/chat",
             Dialect::OpenAi => "/chat/completions",
+            Dialect::Bedrock => "/model/{model}/converse",
         };
         // Keys go into headers.
         let url = values.expand(url.trim_end_matches("?key={key}")).unwrap();

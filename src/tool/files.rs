@@ -77,7 +77,7 @@ pub fn remove_stale_secrets(directory: &Path, files: &[File]) -> io::Result<()> 
     for entry in fs::read_dir(&secrets)? {
         let path = entry?.path();
         let kept = files.iter().any(|file| directory.join(&file.path) == path);
-        if !kept && path.extension().is_some_and(|extension| extension == "json") {
+        if !kept && path.extension().is_some_and(|name| name == "json" || name == "aws") {
             fs::remove_file(&path).map_err(|error| with_path(&path, &error))?;
         }
     }

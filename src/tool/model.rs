@@ -67,12 +67,37 @@ pub struct Overrides {
 pub struct VirtualKey {
     /// The row of the table of providers.
     pub provider: &'static Provider,
-    /// `None` when the provider takes none.
+    /// `None` when the provider takes none, or is AWS and signs.
     pub api_key: Option<Secret>,
+    /// What Envoy signs requests to AWS with.
+    pub aws: Option<AwsCredentials>,
     /// What is different from the provider.
     pub overrides: Overrides,
     /// Body fields for requests that lack them, a JSON object.
     pub default_params: Option<Box<RawValue>>,
+}
+
+/// Where Envoy has the keys that it signs requests to AWS with.
+#[derive(Debug)]
+pub enum AwsCredentials {
+    /// Here.
+    Keys {
+        /// Names the key.
+        access_key_id: Secret,
+        /// The key.
+        secret_access_key: Secret,
+        /// Of temporary credentials.
+        session_token: Option<Secret>,
+    },
+    /// In a file as AWS's tools have it; a file that takes its place is noticed.
+    File {
+        /// An absolute path.
+        path: PathBuf,
+        /// Another section than `default`.
+        profile: Option<String>,
+    },
+    /// Wherever AWS's tools look: the environment, the files of the user, the role of the machine.
+    Environment,
 }
 
 /// A credential; `Debug` does not show it.

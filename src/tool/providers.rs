@@ -123,6 +123,7 @@ fn dialect(row: &Provider) -> &'static str {
         Dialect::Anthropic => "anthropic",
         Dialect::Gemini => "gemini",
         Dialect::Cohere => "cohere",
+        Dialect::Bedrock => "bedrock",
     }
 }
 
@@ -130,6 +131,7 @@ fn credential(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "authorization: Bearer".to_owned(),
         Auth::Header(name) => name.to_owned(),
+        Auth::Aws(_) => "AWS signature, or authorization: Bearer".to_owned(),
         Auth::None => "-".to_owned(),
     }
 }

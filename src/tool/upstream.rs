@@ -1,10 +1,10 @@
 //! The provider clusters that follow from gateway.yaml: one per row of the table of providers,
 //! one per virtual key.
 
-use super::model::{Gateway, Overrides, Secret, VirtualKey};
+use super::model::{AwsCredentials, Gateway, Overrides, Secret, VirtualKey};
 use crate::config::settings;
 use crate::provider::{
-    BaseUrl, PROVIDERS, Provider, Scheme, Values, placeholders, provider_cluster,
+    Auth, BaseUrl, PROVIDERS, Provider, Scheme, Values, aws, placeholders, provider_cluster,
     virtual_key_cluster,
 };
 
@@ -17,6 +17,8 @@ pub struct Upstream<'a> {
     pub endpoint: Endpoint,
     /// What Envoy injects, for a virtual key with a credential.
     pub credential: Option<Credential<'a>>,
+    /// What Envoy signs, for a virtual key of AWS.
+    pub signature: Option<Signature<'a>>,
     /// What the module is told of it.
     pub settings: settings::Upstream,
 }
@@ -34,6 +36,19 @@ pub enum Endpoint {
     Mesh(BaseUrl),
     /// A listener inside the same Envoy, named by the host part.
     Internal(BaseUrl),
+}
+
+/// How requests to AWS are signed.
+#[derive(Debug)]
+pub struct Signature<'a> {
+    /// Of the virtual key.
+    pub slug: &'a str,
+    /// AWS's name of the service.
+    pub service: &'static str,
+    /// AWS's name of the region.
+    pub region: String,
+    /// With what.
+    pub credentials: &'a AwsCredentials,
 }
 
 /// A credential and where it goes.
@@ -75,7 +90,13 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
         listed: named || matches!(endpoint, Endpoint::Internal(_)),
         relayed: endpoint == Endpoint::NameOnUse,
     };
-    Some(Upstream { cluster: provider_cluster(row.slug), endpoint, credential: None, settings })
+    Some(Upstream {
+        cluster: provider_cluster(row.slug),
+        endpoint,
+        credential: None,
+        signature: None,
+        settings,
+    })
 }
 
 /// A virtual key takes over what gateway.yaml says of its provider, where it says nothing else.
@@ -95,6 +116,15 @@ fn of_virtual_key<'a>(
         (Some((header, prefix)), Some(secret)) => Some(Credential { slug, header, prefix, secret }),
         _ => None,
     };
+    let signature = match (row.auth, &key.aws) {
+        (Auth::Aws(service), Some(credentials)) => {
+            let default = row.settings.iter().find(|one| one.name == aws::REGION);
+            let default = default.and_then(|setting| setting.default).unwrap_or_default();
+            let region = values.get(aws::REGION).unwrap_or(default).to_owned();
+            Some(Signature { slug, service, region, credentials })
+        }
+        _ => None,
+    };
     let endpoint = endpoint(&base_url, true)?;
     let settings = settings::Upstream {
         provider: row.slug.to_owned(),
@@ -102,12 +132,12 @@ fn of_virtual_key<'a>(
         settings: values,
         timeout: key.overrides.timeout.or(inherited.timeout),
         headers,
-        injects_credential: credential.is_some(),
+        injects_credential: credential.is_some() || signature.is_some(),
         default_params: key.default_params.clone(),
         listed: true,
         relayed: false,
     };
-    Some(Upstream { cluster: virtual_key_cluster(slug), endpoint, credential, settings })
+    Some(Upstream { cluster: virtual_key_cluster(slug), endpoint, credential, signature, settings })
 }
 
 /// The settings of a virtual key, its provider's among them, and the defaults of those that its

@@ -8,6 +8,7 @@ mod support;
 mod azure;
 mod bad_config;
 mod bad_input;
+mod bedrock;
 mod cohere;
 mod failure;
 mod forgery;

@@ -36,6 +36,9 @@ const GENERATED: &str = r#"{"candidates":[{"content":{"role":"model","parts":[{"
 /// Cohere's answer.
 const COHERES: &str = r#"{"id":"r-1","message":{"role":"assistant","content":[{"type":"text","text":"hello"}]},"finish_reason":"COMPLETE"}"#;
 
+/// Bedrock's answer.
+const CONVERSE: &str = r#"{"output":{"message":{"role":"assistant","content":[{"text":"hello"}]}},"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}"#;
+
 /// What the vendor must get of it.
 fn expected(row: &Provider) -> Value {
     let mut body = body();
@@ -121,6 +124,7 @@ fn every_vendor_gets_what_it_wants_and_nothing_else() {
         Some("messages") => json(200, MESSAGE),
         Some("generateContent") => json(200, GENERATED),
         Some("chat") => json(200, COHERES),
+        Some("converse") => json(200, CONVERSE),
         _ => json(200, COMPLETION),
     });
     let gateway = Gateway::start(&gateway_yaml(upstream.port));
@@ -243,11 +247,11 @@ fn a_callers_own_value_and_a_base_url_with_the_prefix_count() {
 #[test]
 fn what_is_not_in_the_table_yet_is_refused_with_the_reason() {
     let gateway = Gateway::start("");
-    let bedrock = gateway.chat(&["x-portkey-provider: bedrock"], super::CHAT);
-    assert_eq!(bedrock.status, 400);
-    let error = &bedrock.json()["error"];
+    let portkey = gateway.chat(&["x-portkey-provider: portkey"], super::CHAT);
+    assert_eq!(portkey.status, 400);
+    let error = &portkey.json()["error"];
     assert_eq!(error["code"], "unsupported_provider");
-    assert!(bedrock.text().contains("bedrock is not supported yet: "), "{}", bedrock.text());
+    assert!(portkey.text().contains("portkey is not supported yet: "), "{}", portkey.text());
     let config = r#"x-portkey-config: {"provider":"palm","api_key":"k"}"#;
     let palm = gateway.chat(&[config], super::CHAT);
     assert_eq!(palm.status, 400);

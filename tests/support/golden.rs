@@ -1,4 +1,4 @@
-//! The fixtures below `tests/fixtures/<dialect>/<kind>/<case>.{in,out}.{json,sse}`, and how one
+//! The fixtures below `tests/fixtures/<dialect>/<kind>/<case>.{in,out}.{json,sse,bin}`, and how one
 //! is run. `README.md` beside them tells what the names mean.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test helper")]
 
@@ -24,6 +24,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (folder, dialect) in [
         ("anthropic", Dialect::Anthropic),
+        ("bedrock", Dialect::Bedrock),
         ("cohere", Dialect::Cohere),
         ("gemini", Dialect::Gemini),
         ("openai", Dialect::OpenAi),
@@ -36,6 +37,8 @@ pub fn cases() -> Vec<Case> {
                 let Some((name, extension)) = file.split_once(".in.") else {
                     continue;
                 };
+                // What is not text becomes text.
+                let extension = if extension == "bin" { "sse" } else { extension };
                 let output = path.with_file_name(format!("{name}.out.{extension}"));
                 let (name, input) = (name.to_owned(), fs::read(&path).unwrap());
                 cases.push(Case { dialect, kind, name, input, output });
@@ -52,8 +55,12 @@ impl Case {
     /// where the chunks end.
     pub fn run(&self, chunks: &[&[u8]]) -> Vec<u8> {
         let (provider, strict) = (self.provider(), self.is_strict());
-        let model = (self.dialect == Dialect::Cohere)
-            .then(|| RawValue::from_string("\"command-a-03-2025\"".to_owned()).unwrap());
+        let asked = match self.dialect {
+            Dialect::Cohere => Some("\"command-a-03-2025\""),
+            Dialect::Bedrock => Some("\"us.anthropic.claude-sonnet-4-5-20250929-v1:0\""),
+            _ => None,
+        };
+        let model = asked.map(|model| RawValue::from_string(model.to_owned()).unwrap());
         let endpoint = Endpoint::ChatCompletions;
         let context = Context { endpoint, provider, strict, created: 1_735_689_600, model };
         let (dialect, facts) = (self.dialect, &mut Facts::default());
@@ -87,6 +94,7 @@ impl Case {
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "google",
             Dialect::Cohere => "cohere",
+            Dialect::Bedrock => "bedrock",
             Dialect::OpenAi => "openai",
         }
     }
@@ -100,10 +108,11 @@ impl Case {
         let mut stream = self.dialect.stream(context);
         let mut decoder = Decoder::new(self.dialect.framing());
         let mut on_event = |event: Event<'_>| stream.on_event(event, &mut out);
-        for chunk in chunks {
-            decoder.push(chunk, &mut on_event).unwrap();
+        // A damaged frame ends what can be understood.
+        let whole = chunks.iter().all(|chunk| decoder.push(chunk, &mut on_event).is_ok());
+        if whole {
+            decoder.finish(&mut on_event);
         }
-        decoder.finish(&mut on_event);
         stream.on_end(&mut out);
         out
     }

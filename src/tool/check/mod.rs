@@ -1,5 +1,6 @@
 //! gateway.yaml from raw to valid. All problems are found in one go, each with its path.
 
+mod aws;
 mod custom_host;
 mod resilience;
 mod saved;
@@ -16,7 +17,7 @@ use serde_json::value::RawValue;
 use super::field::{Field, Fields, Problems, suggest};
 use super::model::{Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
 use super::yaml::Node;
-use crate::provider::{self, PROVIDERS, Provider};
+use crate::provider::{self, Auth, PROVIDERS, Provider};
 
 /// The variables of the environment by name.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -178,7 +179,8 @@ impl Checker<'_> {
         let slug = entries.iter().find(|(key, _)| *key == "provider");
         let row = slug.and_then(|(_, field)| provider::find(field.text(&mut unnoted)?));
         let known = ["provider", "api_key", "base_url", "timeout", "headers", "default_params"];
-        let known = known.into_iter().chain(setting::names(row));
+        let known =
+            known.into_iter().chain(setting::names(row)).chain(aws::names(row).iter().copied());
         let fields = Fields::open(entry, &known.collect::<Vec<_>>(), &mut self.problems);
         let overrides = self.overrides(&fields, row);
         let default_params = fields.get("default_params").and_then(|field| self.object(field));
@@ -190,14 +192,16 @@ impl Checker<'_> {
         };
         let slug = provider.text(&mut self.problems)?;
         let provider = self.provider(&provider.path, slug)?;
+        let aws = self.aws_credentials(&entry.path, provider, &fields);
         match (provider.auth.header().is_some(), api_key) {
+            _ if matches!(provider.auth, Auth::Aws(_)) => {}
             (true, None) => self.problems.add(&entry.path, "needs an api_key"),
             (false, Some(field)) => {
                 self.problems.add(&field.path, format_args!("{slug} takes no key"));
             }
             _ => {}
         }
-        Some(VirtualKey { provider, api_key: secret, overrides, default_params })
+        Some(VirtualKey { provider, api_key: secret, aws, overrides, default_params })
     }
 
     fn overrides(&mut self, fields: &Fields<'_>, row: Option<&'static Provider>) -> Overrides {

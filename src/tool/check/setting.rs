@@ -22,7 +22,9 @@ impl Checker<'_> {
     ) -> Values {
         let mut values = Values::default();
         for setting in row.map(|row| row.settings).unwrap_or_default() {
-            let Some(field) = fields.get(setting.name) else { continue };
+            // A secret of the same name is Envoy's business.
+            let field = fields.get(setting.name).filter(|_| setting.kind != Kind::Secret);
+            let Some(field) = field else { continue };
             let value = match field.node {
                 // Such as an account that is a number.
                 Node::Integer(number) => number.to_string(),

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::{PRIVATE_HEADERS, Places, extension, merge, plugin, secret};
 use crate::config::settings::Role;
 use crate::contract::{CREDENTIAL_HEADERS, header};
-use crate::tool::upstream::{Credential, Upstream};
+use crate::tool::model::AwsCredentials;
+use crate::tool::upstream::{Credential, Signature, Upstream};
 
 /// Credentials by prefix.
 const CREDENTIAL_PREFIXES: [&str; 1] = ["x-amz-"];
@@ -20,6 +21,7 @@ pub(super) fn of_provider(upstream: &Upstream<'_>, places: &Places) -> Vec<Value
     let mut filters = of_relay(places);
     filters.push(guard(upstream.settings.relayed));
     filters.extend(upstream.credential.as_ref().map(|one| inject(one, places)));
+    filters.extend(upstream.signature.as_ref().map(|one| sign(one, places)));
     filters
 }
 
@@ -127,5 +129,38 @@ fn inject(credential: &Credential<'_>, places: &Places) -> Value {
             "allow_request_without_credential": false,
             "credential": generic,
         }),
+    )
+}
+
+/// Signs what all filters before have made of the request. Only what AWS wants signed is: proxies
+/// on the way may change the other headers.
+fn sign(signature: &Signature<'_>, places: &Places) -> Value {
+    let file = match signature.credentials {
+        AwsCredentials::Keys { .. } => {
+            Some((places.directory.join(secret::aws_path(signature.slug)), None))
+        }
+        AwsCredentials::File { path, profile } => Some((path.clone(), profile.as_deref())),
+        AwsCredentials::Environment => None,
+    };
+    let provider = file.map_or(json!({}), |(path, profile)| {
+        let directory = path.parent().unwrap_or(&path);
+        let source = json!({ "filename": path, "watched_directory": { "path": directory } });
+        let profile = profile.map_or(json!({}), |name| json!({ "profile": name }));
+        json!({ "credential_provider": {
+            "credentials_file_provider":
+                merge(json!({ "credentials_data_source": source }), profile),
+            // Or all other places would be looked at, too.
+            "custom_credential_provider_chain": true,
+        } })
+    });
+    let signing = json!({
+        "service_name": signature.service,
+        "region": signature.region,
+        "match_included_headers": [{ "exact": "content-type" }],
+    });
+    extension(
+        "envoy.filters.http.aws_request_signing",
+        "envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning",
+        merge(signing, provider),
     )
 }

@@ -1,13 +1,35 @@
-//! SDS files: one credential each.
+//! Files of one credential each: for SDS, and as AWS's tools have them.
 
 use serde_json::json;
 
 use super::{File, SECRETS, any, discovery, file};
-use crate::tool::upstream::Credential;
+use crate::tool::model::{AwsCredentials, Secret};
+use crate::tool::upstream::{Credential, Signature};
 
 /// Name of the secret of a virtual key.
 pub(super) fn name(slug: &str) -> String {
     format!("vk.{slug}")
+}
+
+/// Path below the directory of the file with the AWS keys of a virtual key.
+pub(super) fn aws_path(slug: &str) -> String {
+    format!("{SECRETS}/{slug}.aws")
+}
+
+/// The file, for keys that gateway.yaml holds. Within the cluster they would be shown by Envoy's
+/// admin interface.
+pub(super) fn aws(signature: &Signature<'_>) -> Option<File> {
+    let AwsCredentials::Keys { access_key_id, secret_access_key, session_token } =
+        signature.credentials
+    else {
+        return None;
+    };
+    let line = |name: &str, secret: &Secret| format!("{name}={}\n", secret.reveal());
+    let mut text = "[default]\n".to_owned();
+    text.push_str(&line("aws_access_key_id", access_key_id));
+    text.push_str(&line("aws_secret_access_key", secret_access_key));
+    text.extend(session_token.as_ref().map(|token| line("aws_session_token", token)));
+    Some(File { path: aws_path(signature.slug), text })
 }
 
 /// Path of its file below the directory.

@@ -1,0 +1,54 @@
+//! Token counts of Converse as OpenAI's `usage`.
+
+use super::super::Usage;
+use super::super::raw::{object, write_number};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawUsage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_write_input_tokens: Option<u64>,
+}
+
+/// Reads a `usage` object. `None` when it has no token counts.
+///
+/// OpenAI's prompt includes what came from the cache or went into it, Bedrock's input does not.
+pub(super) fn parse(raw: &RawValue) -> Option<Usage> {
+    let usage: RawUsage = object(raw.get())?;
+    usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens)?;
+    let (read, written) = (usage.cache_read_input_tokens, usage.cache_write_input_tokens);
+    let [input, read, written] = [usage.input_tokens, read, written].map(Option::unwrap_or_default);
+    Some(Usage {
+        prompt_tokens: input.saturating_add(read).saturating_add(written),
+        completion_tokens: usage.output_tokens.unwrap_or_default(),
+        cached_tokens: read,
+        cache_creation_tokens: written,
+        reasoning_tokens: 0,
+    })
+}
+
+/// Appends `,"usage":{...}`, if it is known: OpenAI's members, then the cache counts if there are
+/// any, as Portkey names them.
+pub(super) fn write(out: &mut Vec<u8>, usage: Option<&Usage>) {
+    let Some(usage) = usage else { return };
+    let mut member = |name: &str, count| {
+        out.extend_from_slice(name.as_bytes());
+        write_number(out, count);
+    };
+    member(",\"usage\":{\"prompt_tokens\":", usage.prompt_tokens);
+    member(",\"completion_tokens\":", usage.completion_tokens);
+    member(",\"total_tokens\":", usage.total_tokens());
+    member(",\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_tokens);
+    if usage.cached_tokens > 0 || usage.cache_creation_tokens > 0 {
+        member("},\"cache_read_input_tokens\":", usage.cached_tokens);
+        member(",\"cache_creation_input_tokens\":", usage.cache_creation_tokens);
+        out.push(b'}');
+        return;
+    }
+    out.extend_from_slice(b"}}");
+}
