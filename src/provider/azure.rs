@@ -65,18 +65,18 @@ pub const AUTH_MODE: Setting = Setting::new(
     ),
 );
 
-/// Path and query below the base URL of an operation that OpenAI has `below` `/v1`.
+/// Path and query below the base URL of an operation that OpenAI has `below` `/v1`. Azure's own
+/// clients, which put `/openai/deployments/...` behind the URL that they are given, are understood.
 pub fn path(below: &str, settings: &Values) -> Result<String, Missing> {
     let missing = |name: &str| Missing(name.to_owned());
     let (path, query) = below.split_once('?').unwrap_or((below, ""));
+    let path = path.strip_prefix("/openai").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    if path.starts_with("/deployments/") && query.split('&').any(is_version) {
+        return Ok(join(&[path], query));
+    }
     let version = settings.get("api_version").ok_or_else(|| missing("api_version"))?;
     if version == V1 {
         return Ok(join(&["/v1", path], query));
-    }
-    // A client of Azure's own names deployment and version itself.
-    let own = path.starts_with("/deployments/") && query.split('&').any(is_version);
-    if own {
-        return Ok(join(&[path], query));
     }
     let mut query = with_query(&["?", query].concat(), VERSION, version).split_off(1);
     let deployment = || settings.get("deployment_id").ok_or_else(|| missing("deployment_id"));
@@ -132,6 +132,8 @@ mod tests {
             ("/files/f-1?x", &dated, format!("/files/f-1{query}&x")),
             ("/realtime?model=m", &dated, format!("/realtime{query}&model=m&deployment=d")),
             ("/deployments/e/x?api-version=1", &dated, "/deployments/e/x?api-version=1".into()),
+            ("/openai/deployments/e/x?api-version=1", &v1, "/deployments/e/x?api-version=1".into()),
+            ("/openaix", &v1, "/v1/openaix".into()),
             ("/deployments/e/x", &dated, format!("/deployments/e/x{query}")),
             ("/chat/completions", &v1, "/v1/chat/completions".into()),
             ("/files?limit=1", &v1, "/v1/files?limit=1".into()),

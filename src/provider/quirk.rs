@@ -15,6 +15,8 @@ pub enum Quirk {
     Rename(&'static str, &'static str),
     /// A field that makes the vendor refuse the whole request.
     Drop(&'static str),
+    /// A field that is told in the path instead.
+    InPath(&'static str),
     /// A string that the vendor spells otherwise: field, OpenAI's value, the vendor's.
     Replace(&'static str, &'static str, &'static str),
     /// A number that the vendor refuses outside of this range.
@@ -53,6 +55,7 @@ impl Quirk {
             Self::SystemRole => "messages",
             Self::Rename(field, _)
             | Self::Drop(field)
+            | Self::InPath(field)
             | Self::Replace(field, ..)
             | Self::Clamp(field, ..)
             | Self::Default(field, _) => field,
@@ -63,7 +66,7 @@ impl Quirk {
         let value = body.get(self.field());
         match self {
             Self::SystemRole => value.and_then(without_developers).is_some(),
-            Self::Rename(..) | Self::Drop(_) => value.is_some(),
+            Self::Rename(..) | Self::Drop(_) | Self::InPath(_) => value.is_some(),
             Self::Replace(_, from, _) => {
                 value.and_then(|raw| serde_json::from_str(raw).ok()) == Some(from)
             }
@@ -78,7 +81,7 @@ impl Quirk {
             // A null says nothing that could win.
             Self::Rename(from, _) if body.get(from) == Some("null") => body.remove(from),
             Self::Rename(from, to) => body.rename(from, to),
-            Self::Drop(field) => body.remove(field),
+            Self::Drop(field) | Self::InPath(field) => body.remove(field),
             Self::Replace(field, from, to) => {
                 let found = body.string(field).is_some_and(|value| value == from);
                 if found {
@@ -147,6 +150,7 @@ impl fmt::Display for Quirk {
             Self::SystemRole => f.write_str("developer → system"),
             Self::Rename(from, to) => write!(f, "{from} → {to}"),
             Self::Drop(field) => write!(f, "no {field}"),
+            Self::InPath(field) => write!(f, "{field} in the path"),
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
             Self::Clamp(field, min, max) => write!(f, "{field} {min} to {max}"),
             Self::Default(field, value) => write!(f, "{field} {value} if absent"),

@@ -3,7 +3,7 @@
 //! A row says what differs from [`OPENAI_COMPATIBLE`]. What a vendor merely ignores is no quirk;
 //! what its documentation says that it refuses is.
 
-use super::quirk::Quirk::{self, Clamp, Default, Drop, Rename, Replace, SystemRole};
+use super::quirk::Quirk::{self, Clamp, Default, Drop, InPath, Rename, Replace, SystemRole};
 use super::touch::Touch::{
     self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
 };
@@ -561,7 +561,7 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/{predibase_tenant}/deployments/v2/llms/{predibase_deployment}/v1",
         settings: PREDIBASE,
         model: Some("predibase_adapter"),
-        quirks: &[SystemRole, ONLY_MAX_TOKENS, Drop("user")],
+        quirks: &[SystemRole, ONLY_MAX_TOKENS, InPath("user")],
         touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },

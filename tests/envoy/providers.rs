@@ -50,7 +50,7 @@ fn expected(row: &Provider) -> Value {
                 let value = fields.remove(from).unwrap();
                 fields.insert(to.to_owned(), value);
             }
-            Quirk::Drop(field) => assert!(fields.remove(field).is_some()),
+            Quirk::Drop(field) | Quirk::InPath(field) => assert!(fields.remove(field).is_some()),
             Quirk::Replace(field, from, to) => {
                 assert_eq!(fields.insert(field.to_owned(), json!(to)), Some(json!(from)));
             }

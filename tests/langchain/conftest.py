@@ -22,10 +22,12 @@ import pytest  # noqa: E402
 from support.process import Gateway  # noqa: E402
 from support.provider import (  # noqa: E402
     ANTHROPIC,
+    AZURE,
     OPENAI,
     SECRETS,
     Provider,
     check_anthropic,
+    check_azure,
     check_cohere,
     check_google,
     check_openai,
@@ -67,6 +69,7 @@ def upstreams(loopback_only):
     checks = {
         "openai": check_openai,
         "anthropic": check_anthropic,
+        "azure": check_azure,
         "google": check_google,
         "cohere": check_cohere,
     }
@@ -115,6 +118,11 @@ def openai_provider(gateway, upstreams):
 @pytest.fixture
 def anthropic_provider(gateway, upstreams):
     return Provider(ANTHROPIC, upstreams["anthropic"])
+
+
+@pytest.fixture
+def azure_provider(gateway, upstreams):
+    return Provider(AZURE, upstreams["azure"])
 
 
 @pytest.fixture(params=["openai", "anthropic"])

@@ -17,6 +17,7 @@ OPENAI_SECRET = "sk-openai-secret"
 ANTHROPIC_SECRET = "sk-ant-secret"
 GOOGLE_SECRET = "goog-secret"
 COHERE_SECRET = "co-secret"
+AZURE_SECRET = "sk-azure-secret"
 
 # Bytes of the largest request.
 LARGEST_BODY = 8 << 20
@@ -33,7 +34,7 @@ LOADED = re.compile(r"^wasm\..*\.active$")
 class Gateway:
     """A running gateway in front of scripted providers, one of each format."""
 
-    def __init__(self, directory, openai, anthropic, google, cohere):
+    def __init__(self, directory, openai, anthropic, azure, google, cohere):
         self.directory = directory
         # Nobody listens on the last one.
         self.port, self.admin, self.closed = free_ports(3)
@@ -42,12 +43,12 @@ class Gateway:
         self.output = directory / "output.txt"
         self._config = directory / "gateway.yaml"
         # JSON is YAML, too.
-        settings = self._settings(openai, anthropic)
+        settings = self._settings(openai, anthropic, azure)
         settings["virtual_keys"] |= self._other_keys(openai, google, cohere)
         self._config.write_text(json.dumps(settings))
         self._process = None
 
-    def _settings(self, openai, anthropic):
+    def _settings(self, openai, anthropic, azure):
         openai = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
         anthropic = {"base_url": f"http://127.0.0.1:{anthropic.port}/v1"}
         return {
@@ -61,6 +62,18 @@ class Gateway:
                     "provider": "anthropic",
                     "api_key": ANTHROPIC_SECRET,
                     **anthropic,
+                },
+                "azure-key": {
+                    "provider": "azure-openai",
+                    "api_key": AZURE_SECRET,
+                    "api_version": "2024-10-21",
+                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
+                },
+                "azure-v1-key": {
+                    "provider": "azure-openai",
+                    "api_key": AZURE_SECRET,
+                    "deployment_id": "gpt-4o-eu",
+                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
                 },
                 "closed-key": {
                     "provider": "openai",

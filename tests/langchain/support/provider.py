@@ -1,10 +1,16 @@
 """The two formats of providers, each with the same recorded answers, for tests that run on both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anthropic._constants import ANTHROPIC_API_VERSION
 
-from .process import ANTHROPIC_SECRET, COHERE_SECRET, GOOGLE_SECRET, OPENAI_SECRET
+from .process import (
+    ANTHROPIC_SECRET,
+    AZURE_SECRET,
+    COHERE_SECRET,
+    GOOGLE_SECRET,
+    OPENAI_SECRET,
+)
 from .schema import check_messages_request
 from .upstream import Answer, recorded
 
@@ -18,6 +24,7 @@ PORTKEY_KEY = "pk-caller-portkey-5e1d"
 SECRETS = (
     OPENAI_SECRET,
     ANTHROPIC_SECRET,
+    AZURE_SECRET,
     GOOGLE_SECRET,
     COHERE_SECRET,
     CALLER_OPENAI_KEY,
@@ -70,6 +77,14 @@ ANTHROPIC = Format(
 )
 
 
+AZURE = replace(
+    OPENAI,
+    name="azure",
+    virtual_key="azure-key",
+    chat_path="/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+)
+
+
 class Provider:
     """One format and its scripted upstream."""
 
@@ -99,6 +114,14 @@ def check_openai(request):
     assert request.header("x-api-key") is None
     allowed = [f"Bearer {OPENAI_SECRET}", f"Bearer {CALLER_OPENAI_KEY}"]
     assert request.header("authorization") in allowed, "no credential, or a wrong one"
+
+
+def check_azure(request):
+    """The same for Azure OpenAI."""
+    _check_private(request)
+    assert request.header("x-api-key") is None
+    assert request.header("authorization") is None
+    assert request.header("api-key") == AZURE_SECRET
 
 
 def check_anthropic(request):
