@@ -59,10 +59,7 @@ pub const AD_TOKEN: Setting = Setting::new("azure_ad_token", "azure-ad-token", K
 pub const AUTH_MODE: Setting = Setting::new(
     "azure_auth_mode",
     "azure-auth-mode",
-    Kind::Refused(
-        "is not taken: send a token as azure_ad_token, or use a virtual key to which gateway.yaml \
-         gives oauth2 client credentials",
-    ),
+    Kind::Refused("is not taken: the gateway fetches no token, send one as azure_ad_token"),
 );
 
 /// Path and query below the base URL of an operation that OpenAI has `below` `/v1`. Azure's own
