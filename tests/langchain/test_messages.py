@@ -97,6 +97,17 @@ def test_stream(client):
         check_usage(stream.get_final_message().usage)
 
 
+def test_beta(client, upstreams, key):
+    """Claude Code asks with `?beta=true` and features that others do not have."""
+    message = client.beta.messages.create(
+        **ASKED, betas=["context-management-2025-06-27"], context_management={"edits": []}
+    )
+    assert message.content[0].text == SAID
+    request = upstreams[TARGETS[key]].request
+    assert "beta=" not in request.path and request.header("anthropic-beta") is None
+    assert "context_management" not in request.json
+
+
 @pytest.mark.parametrize("streams", [False, True])
 def test_tool_loop_of_an_agent(client, upstreams, key, streams):
     messages = list(AGENT["messages"])

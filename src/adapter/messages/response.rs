@@ -33,7 +33,7 @@ pub fn translate(body: &[u8], context: &Context, facts: &Facts) -> Option<Vec<u8
     write_quoted(&mut out, "stop_reason", reason);
     write_raw(&mut out, "stop_sequence", "null");
     out.push(b',');
-    usage::write(&mut out, facts);
+    usage::write(&mut out, facts, false);
     out.push(b'}');
     Some(out)
 }

@@ -95,7 +95,7 @@ impl Stream {
         write_quoted(out, "stop_reason", reason);
         write_raw(out, "stop_sequence", "null");
         out.extend_from_slice(b"},");
-        usage::write(out, facts);
+        usage::write(out, facts, false);
         end_event(out);
         begin_event(out, "message_stop");
         end_event(out);
@@ -134,7 +134,7 @@ impl Stream {
         write_raw(out, "stop_reason", "null");
         write_raw(out, "stop_sequence", "null");
         out.push(b',');
-        usage::write(out, facts);
+        usage::write(out, facts, true);
         out.push(b'}');
         end_event(out);
     }
