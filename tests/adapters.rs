@@ -182,6 +182,11 @@ fn every_dialect_takes_what_adapters_make() {
 /// Provider, case and field of what single vendors do not take at all.
 const REFUSED: &str = "
     anthropic files unsupported_content: messages[0].content[2]
+    bedrock documents missing_required_parameter: messages[0].content[5].file.file_data
+    bedrock files missing_required_parameter: messages[0].content[1].file.file_data
+    bedrock gemini-document-url unsupported_content: messages[0].content[0].file.file_url
+    bedrock gemini-file-url unsupported_content: messages[0].content[0].file.file_url
+    bedrock images unsupported_content: messages[0].content[2].image_url.url
     cohere documents unsupported_content: messages[0].content[0]
     cohere files unsupported_content: messages[0].content[0]
     cohere gemini-document-url unsupported_content: messages[0].content[0]
