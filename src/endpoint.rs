@@ -149,6 +149,11 @@ impl Endpoint {
         )
     }
 
+    /// Whether the answer is in OpenAI's format, errors included.
+    pub fn answers_as_openai(self) -> bool {
+        !self.is_proxied() && !matches!(self, Self::Messages | Self::CountTokens)
+    }
+
     /// Whether the client speaks to the provider itself, so that its own headers go on.
     pub fn is_proxied(self) -> bool {
         matches!(self, Self::Models | Self::Realtime | Self::Other)
@@ -164,13 +169,14 @@ fn is_stored(method: &str, below: &str) -> bool {
     }
 }
 
-/// The part of a path (and its query) below `/v1`, or below Portkey's `/v1/proxy`.
+/// The part of a path (and its query) below `/v1`.
 pub fn below(path: &str) -> &str {
-    let below = path.strip_prefix("/v1").unwrap_or(path);
-    match below.strip_prefix("/proxy") {
-        Some(rest) if rest.starts_with('/') => rest,
-        _ => below,
-    }
+    path.strip_prefix("/v1").unwrap_or(path)
+}
+
+/// The part of a path (and its query) below Portkey's `/v1/proxy`: a path of the provider's own.
+pub fn proxied(path: &str) -> Option<&str> {
+    path.strip_prefix("/v1/proxy").filter(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]

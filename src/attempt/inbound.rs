@@ -101,7 +101,7 @@ impl Answer {
             mode: Mode::Pass,
             chat,
             translates: dialect.translates(endpoint),
-            openais_errors: has_openais_errors(endpoint),
+            openais_errors: endpoint.answers_as_openai(),
             // An adapter reads OpenAI's words alone.
             touches: Touches::new(
                 row,
@@ -467,12 +467,6 @@ fn joined(seen: Vec<u8>, rest: &[u8]) -> Cow<'_, [u8]> {
         true => rest.into(),
         false => [&seen, rest].concat().into(),
     }
-}
-
-/// Whether failures of an operation are OpenAI's: where the client speaks to the provider itself, in
-/// its own format, they are the provider's.
-fn has_openais_errors(endpoint: Endpoint) -> bool {
-    !endpoint.is_proxied() && !matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens)
 }
 
 fn is_encoded(headers: &Headers) -> bool {

@@ -5,7 +5,7 @@ use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
 use crate::dialect::{Ask, Dropped};
-use crate::endpoint::{Endpoint, below};
+use crate::endpoint::{Endpoint, below, proxied};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
@@ -43,7 +43,11 @@ pub fn rewrite_headers(
             || CREDENTIAL_HEADERS.contains(&name)
             || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
-    headers.set(":path", path(row, &place, operation(plan, row).1, target)?);
+    let own = proxied(&plan.path);
+    let path = own.map(|own| row.proxied_path(&place.url.path, own, &target.settings));
+    let path =
+        path.unwrap_or_else(|| row.path(&place.url.path, operation(plan, row).1, &target.settings));
+    headers.set(":path", path.map_err(|missing| missing.error(row.slug))?);
     headers.set(":authority", place.url.authority());
     for (name, value) in row.headers {
         if let Ok(value) = target.settings.expand(value) {
@@ -129,10 +133,6 @@ impl Place {
     }
 }
 
-fn path(row: &Provider, place: &Place, below: &str, target: &Target) -> Result<String, Error> {
-    row.path(&place.url.path, below, &target.settings).map_err(|missing| missing.error(row.slug))
-}
-
 /// The headers behind the hop: all but the hop's own.
 pub fn relayed(mut headers: Headers) -> Headers {
     headers.retain(|name| {
@@ -204,7 +204,8 @@ pub fn make_body(
     };
     let outgoing = row.dialect.request(&ask, edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
-    headers.set(":path", path(row, &place, &outgoing.path, target)?);
+    let path = row.path(&place.url.path, &outgoing.path, &target.settings);
+    headers.set(":path", path.map_err(|missing| missing.error(row.slug))?);
     dropped.append(outgoing.dropped);
     Ok(Made { body: Some(outgoing.body), model: outgoing.model, dropped, echo })
 }

@@ -134,25 +134,17 @@ pub fn bounded(text: Cow<'_, str>) -> String {
 }
 
 impl Dialect {
-    /// Checks that a provider of this format has an operation.
-    ///
-    /// # Errors
-    /// It does not have it.
-    pub fn check(self, endpoint: Endpoint, provider: &str) -> Result<(), Error> {
-        if self.has(endpoint) {
-            return Ok(());
-        }
-        Err(Error::unsupported(endpoint, provider))
-    }
-
-    fn has(self, endpoint: Endpoint) -> bool {
-        let messages = matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens);
-        let common = matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Models);
-        match self {
-            Self::OpenAi | Self::Cohere => !messages,
-            Self::Anthropic => common || messages,
-            Self::Gemini => common,
-            Self::Bedrock => matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Other),
+    /// Whether providers of this format can have an operation. Paths that are the provider's own
+    /// always pass.
+    pub fn has(self, endpoint: Endpoint) -> bool {
+        use Endpoint::{ChatCompletions, CountTokens, Embeddings, Files, Messages, Rerank};
+        match (self, endpoint) {
+            (Self::Bedrock, Endpoint::Models) => false,
+            (_, ChatCompletions | Endpoint::Models | Endpoint::Other) => true,
+            (Self::OpenAi, endpoint) => !matches!(endpoint, Messages | CountTokens),
+            (Self::Anthropic, endpoint) => matches!(endpoint, Messages | CountTokens | Files),
+            (Self::Cohere, endpoint) => matches!(endpoint, Embeddings | Rerank),
+            (Self::Gemini | Self::Bedrock, _) => false,
         }
     }
 

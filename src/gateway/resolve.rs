@@ -259,10 +259,9 @@ impl Resolver<'_> {
         if Format::needed(self.endpoint, row).is_some() {
             return Ok(());
         }
-        row.dialect.check(self.endpoint, row.slug)?;
-        match self.endpoint == Endpoint::ChatCompletions && !row.chat {
-            true => Err(target_error::no_chat(row.slug)),
-            false => Ok(()),
+        match row.has(self.endpoint) {
+            true => Ok(()),
+            false => Err(target_error::no_operation(self.endpoint, row.slug)),
         }
     }
 

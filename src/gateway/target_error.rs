@@ -42,10 +42,10 @@ pub fn unknown_provider(name: &str) -> Error {
     Error::invalid(code, "Invalid provider passed").with_hint(hint).with_param("x-portkey-provider")
 }
 
-/// A chat completion to a provider that makes something else.
-pub fn no_chat(slug: &str) -> Error {
-    Error::unsupported(Endpoint::ChatCompletions, slug)
-        .with_hint("the operations that it has pass through")
+/// An operation that the provider does not have.
+pub fn no_operation(endpoint: Endpoint, slug: &str) -> Error {
+    Error::unsupported(endpoint, slug)
+        .with_hint("paths of the provider's own pass below /v1/proxy/")
 }
 
 /// An answer that was to be kept, of a provider that keeps none.

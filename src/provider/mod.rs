@@ -49,6 +49,8 @@ pub struct Provider {
     pub native: &'static [Endpoint],
     /// Whether its chat completions take Anthropic's `cache_control`, in OpenAI's format.
     pub cache_control: bool,
+    /// Operations that others of its format have.
+    pub lacks: &'static [Endpoint],
     /// How it takes a credential.
     pub auth: Auth,
     /// What it needs to know beside a key.
@@ -66,16 +68,22 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// The numbers that it takes, as OpenAI does: quirks that are of no vendor in particular.
     pub ranges: &'static [Quirk],
+    /// The same for other operations than chat completions and completions.
+    pub other_quirks: &'static [(Endpoint, &'static [Quirk])],
     /// What Portkey's answers of it have otherwise than its own.
     pub touches: &'static [Touch],
 }
 
 impl Provider {
-    /// The edits of a request: there are some for the operations that generate text.
+    /// The edits of a request.
     pub fn edits(&self, endpoint: Endpoint) -> impl Iterator<Item = &'static Quirk> {
         let (quirks, ranges): (&[Quirk], &[Quirk]) = match endpoint {
             Endpoint::ChatCompletions | Endpoint::Completions => (self.quirks, self.ranges),
-            _ => (&[], &[]),
+            _ => {
+                let mut others = self.other_quirks.iter();
+                let found = others.find(|(other, _)| *other == endpoint);
+                (found.map_or(&[], |(_, quirks)| quirks), &[])
+            }
         };
         quirks.iter().chain(ranges)
     }
@@ -86,6 +94,26 @@ impl Provider {
             Some(variant) if url.contains(variant.marker) => variant.row,
             _ => self,
         }
+    }
+
+    /// Whether it has an operation.
+    pub fn has(&self, endpoint: Endpoint) -> bool {
+        let chat = self.chat || endpoint != Endpoint::ChatCompletions;
+        chat && self.dialect.has(endpoint) && !self.lacks.contains(&endpoint)
+    }
+
+    /// Path and query of a request to a path of its own. `base` is the path of the base URL in use.
+    ///
+    /// # Errors
+    /// The path needs a setting that has no value.
+    pub fn proxied_path(&self, base: &str, own: &str, values: &Values) -> Result<String, Missing> {
+        if self.layout == Layout::Azure {
+            return self.path(base, own, values);
+        }
+        // Clients of such providers name the version themselves.
+        let twice = base.ends_with("/v1") && own.starts_with("/v1/");
+        let own = if twice { own.get(3..).unwrap_or_default() } else { own };
+        Ok(self.with_queries([base, own].concat(), values))
     }
 
     /// Path and query of an operation. `base` is the path of the base URL in use, `below` what
@@ -105,16 +133,22 @@ impl Provider {
             let rest = below.strip_prefix(from)?;
             (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((to, rest))
         });
-        let mut path = match own {
+        let path = match own {
             Some((path, rest)) => [root, &settings.expand(path)?, rest].concat(),
+            // Of a path that names a version, nothing is missing.
+            None if names_version(below) => [root, below].concat(),
             None => [root, &prefix?, below].concat(),
         };
+        Ok(self.with_queries(path, settings))
+    }
+
+    fn with_queries(&self, mut path: String, settings: &Values) -> String {
         for (name, value) in self.query {
             if let Ok(value) = settings.expand(value) {
                 path = with_query(&path, name, &value);
             }
         }
-        Ok(path)
+        path
     }
 }
 
@@ -155,6 +189,12 @@ impl Provider {
         let (name, prefix) = self.auth.header()?;
         Some((name, format!("{prefix}{}", key?)))
     }
+}
+
+/// Whether a path begins as `/v1beta/`.
+fn names_version(path: &str) -> bool {
+    let first = path.split('/').nth(1).unwrap_or_default();
+    first.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// How a provider takes a credential.

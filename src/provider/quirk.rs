@@ -1,5 +1,5 @@
 //! What single vendors want otherwise than OpenAI has it: a closed set of edits at the top level
-//! of the body of a chat completion or completion.
+//! of a body.
 
 use crate::dialect::Dropped;
 use crate::json::Object;
@@ -23,6 +23,8 @@ pub enum Quirk {
     Clamp(&'static str, f64, f64),
     /// What a field that is absent is set to, as JSON.
     Default(&'static str, &'static str),
+    /// A string that the vendor wants as a list of one.
+    List(&'static str),
 }
 
 /// Whether there is anything to edit.
@@ -58,7 +60,8 @@ impl Quirk {
             | Self::InPath(field)
             | Self::Replace(field, ..)
             | Self::Clamp(field, ..)
-            | Self::Default(field, _) => field,
+            | Self::Default(field, _)
+            | Self::List(field) => field,
         }
     }
 
@@ -72,6 +75,7 @@ impl Quirk {
             }
             Self::Clamp(_, min, max) => value.and_then(|raw| clamped(raw, min, max)).is_some(),
             Self::Default(..) => value.is_none(),
+            Self::List(_) => value.is_some_and(|raw| raw.starts_with('"')),
         }
     }
 
@@ -99,6 +103,12 @@ impl Quirk {
                     body.set(field, value.to_owned());
                 }
                 absent
+            }
+            Self::List(field) => {
+                let text = body.get(field).filter(|raw| raw.starts_with('"'));
+                let Some(list) = text.map(|raw| ["[", raw, "]"].concat()) else { return false };
+                body.set(field, list);
+                true
             }
         }
     }
@@ -154,6 +164,7 @@ impl fmt::Display for Quirk {
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
             Self::Clamp(field, min, max) => write!(f, "{field} {min} to {max}"),
             Self::Default(field, value) => write!(f, "{field} {value} if absent"),
+            Self::List(field) => write!(f, "{field} → list"),
         }
     }
 }
@@ -186,6 +197,7 @@ mod tests {
             (rename, r#"{"max_tokens":5,"max_completion_tokens":9}"#, r#"{"max_tokens":9}"#),
             (rename, r#"{"max_tokens":5,"max_completion_tokens":null}"#, r#"{"max_tokens":5}"#),
             (Drop("user"), r#"{"a":1.0,"user":"u"}"#, r#"{"a":1.0}"#),
+            (List("input"), r#"{"input":"a\n"}"#, r#"{"input":["a\n"]}"#),
             (Replace("t", "required", "any"), r#"{"t":"required"}"#, r#"{"t":"any"}"#),
             (clamp, r#"{"temperature":2}"#, r#"{"temperature":1.5}"#),
             (clamp, r#"{"temperature":-1e2}"#, r#"{"temperature":0}"#),
@@ -211,6 +223,8 @@ mod tests {
             (Clamp("t", 0.0, 1.0), r#"{"t":1.00}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":"2"}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":null}"#),
+            (List("input"), r#"{"input":["a"]}"#),
+            (List("input"), r#"{"a":"input"}"#),
             (SystemRole, r#"{"messages":[{"role":"user","content":"a developer"}]}"#),
             (SystemRole, r#"{"messages":"developer"}"#),
             (SystemRole, r#"{"messages":["developer",{"role":["developer"]}]}"#),

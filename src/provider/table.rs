@@ -3,7 +3,7 @@
 //! A row says what differs from [`OPENAI_COMPATIBLE`]. What a vendor merely ignores is no quirk;
 //! what its documentation says that it refuses is.
 
-use super::quirk::Quirk::{self, Clamp, Default, Drop, InPath, Rename, Replace, SystemRole};
+use super::quirk::Quirk::{self, Clamp, Default, Drop, InPath, List, Rename, Replace, SystemRole};
 use super::touch::Touch::{
     self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
 };
@@ -33,6 +33,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     chat: true,
     native: &[],
     cache_control: false,
+    lacks: &[],
     auth: Auth::Bearer,
     settings: &[],
     model: None,
@@ -41,6 +42,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     client_headers: &[],
     quirks: &[SystemRole],
     ranges: RANGES,
+    other_quirks: &[],
     touches: NAMED,
 };
 
@@ -63,6 +65,19 @@ const MESSAGES: &[Endpoint] = &[Endpoint::Messages, Endpoint::CountTokens];
 const PASSED_THROUGH: Provider = Provider { chat: false, quirks: &[], ..OPENAI_COMPATIBLE };
 
 const ONLY_MAX_TOKENS: Quirk = Rename("max_completion_tokens", "max_tokens");
+
+/// A vendor that has nothing but chat completions.
+const ONLY_CHAT: &[Endpoint] = &[
+    Endpoint::Completions,
+    Endpoint::Embeddings,
+    Endpoint::ImageGenerations,
+    Endpoint::Speech,
+    Endpoint::Transcriptions,
+    Endpoint::Translations,
+];
+
+/// As Portkey sends a single input.
+const LISTED_INPUT: &[(Endpoint, &[Quirk])] = &[(Endpoint::Embeddings, &[List("input")])];
 
 /// OpenAI has renamed `max_tokens`, and its clients send the new name.
 const MAX_TOKENS: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS];
@@ -256,6 +271,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.cerebras.ai/v1",
         headers: &[("user-agent", "Portkey Gateway/1.0")],
         quirks: CEREBRAS,
+        lacks: ONLY_CHAT,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "chutes", base_url: "https://llm.chutes.ai/v1", ..OPENAI_COMPATIBLE },
@@ -336,6 +352,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.fireworks.ai/inference/v1",
         quirks: MAX_TOKENS,
         touches: NAMED_IN_CHUNKS,
+        other_quirks: LISTED_INPUT,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -453,6 +470,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.mistral.ai/v1",
         quirks: MISTRAL,
         touches: MISTRAL_ANSWERS,
+        other_quirks: LISTED_INPUT,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "modal", base_url: "https://api.modal.com/v1", ..OPENAI_COMPATIBLE },
@@ -468,6 +486,7 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/v1",
         quirks: MAX_TOKENS_AND_COOL,
         touches: REMADE,
+        lacks: ONLY_CHAT,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -547,6 +566,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.perplexity.ai",
         quirks: MAX_TOKENS,
         touches: NAMED_IN_CHUNKS,
+        lacks: ONLY_CHAT,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -636,6 +656,7 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: SHORT,
         touches: TOGETHER_ANSWERS,
         ranges: &[],
+        other_quirks: LISTED_INPUT,
         ..OPENAI_COMPATIBLE
     },
     Provider { slug: "tripo3d", base_url: "https://api.tripo3d.ai/v2/openapi", ..PASSED_THROUGH },
@@ -664,7 +685,12 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://ark.cn-beijing.volces.com/api/v3",
         ..OPENAI_COMPATIBLE
     },
-    Provider { slug: "voyage", base_url: "https://api.voyageai.com/v1", ..PASSED_THROUGH },
+    Provider {
+        slug: "voyage",
+        base_url: "https://api.voyageai.com/v1",
+        other_quirks: LISTED_INPUT,
+        ..PASSED_THROUGH
+    },
     Provider { slug: "wandb", base_url: "https://api.inference.wandb.ai/v1", ..OPENAI_COMPATIBLE },
     Provider {
         slug: "workers-ai",

@@ -187,8 +187,41 @@ fn a_path_is_made_of_base_prefix_and_operation() {
         ("/a/v1", "/images/generations?x=/v1", "/a/v1/image/generation?x=/v1"),
         ("", "/images/generations/1", "/v1/image/generation/1"),
         ("", "/images/generationsx", "/v1/images/generationsx"),
+        ("/a", "/v1beta/x", "/a/v1beta/x"),
+        ("/a", "/vx", "/a/v1/vx"),
     ] {
         assert_eq!(row.path(base, below, &none).unwrap(), path);
     }
     assert_eq!(find("openai").unwrap().path("/v2", "/models", &none).unwrap(), "/v2/models");
+}
+
+#[test]
+fn a_path_of_the_providers_own_follows_the_base_url() {
+    for (slug, base, own, path) in [
+        ("hyperbolic", "/a", "/images/generations", "/a/images/generations"),
+        ("hyperbolic", "/v1", "/x", "/v1/x"),
+        ("anthropic", "/v1", "/v1/messages", "/v1/messages"),
+        ("anthropic", "/v1", "/v1x", "/v1/v1x"),
+    ] {
+        let row = find(slug).unwrap();
+        assert_eq!(row.proxied_path(base, own, &Values::default()).unwrap(), path);
+    }
+}
+
+#[test]
+fn an_operation_is_had_or_lacked() {
+    for (slug, endpoint, has) in [
+        ("jina", Endpoint::ChatCompletions, false),
+        ("jina", Endpoint::Embeddings, true),
+        ("perplexity-ai", Endpoint::Embeddings, false),
+        ("anthropic", Endpoint::CountTokens, true),
+        ("anthropic", Endpoint::Other, true),
+        ("openai", Endpoint::Messages, false),
+        ("cohere", Endpoint::Rerank, true),
+        ("google", Endpoint::Realtime, false),
+    ] {
+        assert_eq!(find(slug).unwrap().has(endpoint), has, "{slug} {endpoint:?}");
+    }
+    assert_eq!(find("voyage").unwrap().edits(Endpoint::Embeddings).count(), 1);
+    assert_eq!(find("voyage").unwrap().edits(Endpoint::Rerank).count(), 0);
 }

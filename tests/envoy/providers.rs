@@ -55,6 +55,7 @@ fn expected(row: &Provider) -> Value {
                 assert_eq!(fields.insert(field.to_owned(), json!(to)), Some(json!(from)));
             }
             // A whole number is one in JSON, too.
+            Quirk::List(field) => fields[field] = json!([fields[field]]),
             Quirk::Clamp(field, _, max) => fields[field] = max.to_string().parse().unwrap(),
             // Every field of any quirk is there.
             Quirk::Default(field, _) => assert!(fields.contains_key(field)),
