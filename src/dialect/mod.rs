@@ -158,7 +158,11 @@ impl Dialect {
 
     /// Whether bodies of this operation change on their way.
     pub fn translates(self, endpoint: Endpoint) -> bool {
-        self != Self::OpenAi && endpoint == Endpoint::ChatCompletions
+        match (self, endpoint) {
+            (Self::OpenAi, _) => false,
+            (_, Endpoint::ChatCompletions) | (Self::Cohere, Endpoint::Embeddings) => true,
+            _ => false,
+        }
     }
 
     /// A request in this format; what is not translated passes as it is.
@@ -171,6 +175,7 @@ impl Dialect {
             (Self::Gemini, Endpoint::ChatCompletions) => gemini::request::translate(body),
             (Self::Cohere, Endpoint::ChatCompletions) => cohere::request::translate(body),
             (Self::Bedrock, Endpoint::ChatCompletions) => bedrock::request::translate(body),
+            (Self::Cohere, Endpoint::Embeddings) => cohere::embed::request(body),
             _ => {
                 let (path, dropped) = (ask.path.to_owned().into(), Dropped::default());
                 Ok(Outgoing { path, body: body.to_vec(), model: None, dropped })
@@ -213,6 +218,7 @@ impl Dialect {
             (Self::Bedrock, Endpoint::ChatCompletions) => {
                 bedrock::response::translate(body, context, facts)
             }
+            (Self::Cohere, Endpoint::Embeddings) => cohere::embed::response(body, context, facts),
             _ => {
                 openai::observe(body, facts);
                 match failure::is_json(body) {

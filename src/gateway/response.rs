@@ -38,7 +38,9 @@ impl Gateway {
             // The request was sent where nothing is tried any more.
             let last = report.attempts.last().map_or(503, |attempt| attempt.status);
             Some(envoy_error::without_answer(last, timeout))
-        } else if end_of_stream && self.is_translated(plan, at) {
+        } else if end_of_stream
+            && (self.is_translated(plan, at) || lacks_body(plan.endpoint, status))
+        {
             Some(envoy_error::no_body(status))
         } else {
             None
@@ -91,6 +93,11 @@ impl Gateway {
             set("attempts", &trail(plan, report));
         }
     }
+}
+
+/// Whether an answer without a body is none: one that holds a result, or tells what went wrong.
+fn lacks_body(endpoint: Endpoint, status: u16) -> bool {
+    endpoint.answers_as_openai() && (endpoint.takes_json() || status >= 400)
 }
 
 /// Where the request is, or was last.

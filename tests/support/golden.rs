@@ -61,7 +61,7 @@ impl Case {
             _ => None,
         };
         let model = asked.map(|model| RawValue::from_string(model.to_owned()).unwrap());
-        let endpoint = Endpoint::ChatCompletions;
+        let endpoint = self.endpoint();
         let context = Context { endpoint, provider, strict, created: 1_735_689_600, model };
         let (dialect, facts) = (self.dialect, &mut Facts::default());
         match self.kind {
@@ -79,7 +79,7 @@ impl Case {
     /// A client's request as the provider gets it.
     pub fn request(&self, body: &[u8]) -> Result<Outgoing, Error> {
         let ask = Ask {
-            endpoint: Endpoint::ChatCompletions,
+            endpoint: self.endpoint(),
             path: "/chat/completions",
             stream: false,
             strict: self.is_strict(),
@@ -87,6 +87,13 @@ impl Case {
             provider: provider::find(self.provider()).unwrap(),
         };
         self.dialect.request(&ask, body)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        match self.name.contains("embed-") {
+            true => Endpoint::Embeddings,
+            false => Endpoint::ChatCompletions,
+        }
     }
 
     fn provider(&self) -> &'static str {

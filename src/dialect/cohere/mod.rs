@@ -1,7 +1,8 @@
-//! Cohere's Chat API, version 2 (<https://docs.cohere.com/reference/chat>).
+//! Cohere's API, version 2: chat (<https://docs.cohere.com/reference/chat>) and embeddings.
 
 mod answer;
 mod content;
+pub mod embed;
 pub mod error;
 mod generation;
 mod logprobs;
