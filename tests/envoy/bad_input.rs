@@ -242,8 +242,8 @@ fn wrong_content_types_and_paths() {
     }
     let embeddings = send("POST", "/v1/embeddings", &[ANT, JSON]);
     assert_error("embeddings", &embeddings, 400, "unsupported_endpoint");
-    let messages = send("POST", "/v1/messages", &[OAI, JSON]);
-    assert_error("messages", &messages, 400, "unsupported_endpoint");
+    let tokens = send("POST", "/v1/messages/count_tokens", &[OAI, JSON]);
+    assert_error("tokens", &tokens, 400, "unsupported_endpoint");
     assert_eq!(upstream.requests().len(), 0);
     // A body without a type is JSON, as with Portkey.
     assert_eq!(send("POST", chat, &[OAI]).status, 200);
