@@ -10,7 +10,7 @@ os.environ.update(LANGCHAIN_TRACING_V2="false", LANGSMITH_TRACING="false", NO_PR
 
 import pytest  # noqa: E402
 import yaml  # noqa: E402
-from support.process import ANTHROPIC_SECRET, OPENAI_SECRET, ROOT, Gateway  # noqa: E402
+from support.process import ANTHROPIC_SECRET, OPENAI_SECRET, ROOT, GatewayProcess  # noqa: E402
 from support.provider import check_anthropic, check_openai  # noqa: E402
 from support.upstream import Upstream  # noqa: E402
 
@@ -18,10 +18,11 @@ EXAMPLES = ROOT / "examples"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class ExampleGateway(Gateway):
+class ExampleGateway(GatewayProcess):
     """It differs from the file in addresses, keys and the place of the log alone."""
 
-    def _settings(self, openai, anthropic):
+    def __init__(self, directory, openai, anthropic):
+        super().__init__(directory)
         settings = yaml.safe_load((EXAMPLES / "gateway.yaml").read_text())
         secrets = {"openai": (openai, OPENAI_SECRET), "claude": (anthropic, ANTHROPIC_SECRET)}
         assert settings["virtual_keys"].keys() == secrets.keys()
@@ -29,13 +30,14 @@ class ExampleGateway(Gateway):
             url = f"http://127.0.0.1:{upstream.port}/v1"
             settings["virtual_keys"][slug] |= {"api_key": secret, "base_url": url}
         openai_url = f"http://127.0.0.1:{openai.port}/v1"
-        return settings | {
+        settings |= {
             "listen": f"127.0.0.1:{self.port}",
             "admin": f"127.0.0.1:{self.admin}",
             "concurrency": 1,
             "providers": {"openai": {"base_url": openai_url}},
             "logs": [{"type": "file", "path": str(self.log)}],
         }
+        self.configure(settings)
 
 
 @pytest.fixture(scope="session", autouse=True)

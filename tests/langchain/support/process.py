@@ -31,10 +31,10 @@ FAILURES = re.compile(r"^(wasm\..*(vm_reload|crash|fail)|.*\.update_rejected).*$
 LOADED = re.compile(r"^wasm\..*\.active$")
 
 
-class Gateway:
-    """A running gateway in front of scripted providers, one of each format."""
+class GatewayProcess:
+    """A gateway as a process, on ports that nobody else has."""
 
-    def __init__(self, directory, openai, anthropic, azure, google, cohere):
+    def __init__(self, directory):
         self.directory = directory
         # Nobody listens on the last one.
         self.port, self.admin, self.closed = free_ports(3)
@@ -42,72 +42,11 @@ class Gateway:
         self.log = directory / "access.jsonl"
         self.output = directory / "output.txt"
         self._config = directory / "gateway.yaml"
-        # JSON is YAML, too.
-        settings = self._settings(openai, anthropic, azure)
-        settings["virtual_keys"] |= self._other_keys(openai, google, cohere)
-        self._config.write_text(json.dumps(settings))
         self._process = None
 
-    def _settings(self, openai, anthropic, azure):
-        openai = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
-        anthropic = {"base_url": f"http://127.0.0.1:{anthropic.port}/v1"}
-        return {
-            "listen": f"127.0.0.1:{self.port}",
-            "admin": f"127.0.0.1:{self.admin}",
-            "concurrency": 1,
-            "providers": {"openai": openai, "anthropic": anthropic},
-            "virtual_keys": {
-                "openai-key": {"provider": "openai", "api_key": OPENAI_SECRET, **openai},
-                "anthropic-key": {
-                    "provider": "anthropic",
-                    "api_key": ANTHROPIC_SECRET,
-                    **anthropic,
-                },
-                "azure-key": {
-                    "provider": "azure-openai",
-                    "api_key": AZURE_SECRET,
-                    "api_version": "2024-10-21",
-                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
-                },
-                "azure-v1-key": {
-                    "provider": "azure-openai",
-                    "api_key": AZURE_SECRET,
-                    "deployment_id": "gpt-4o-eu",
-                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
-                },
-                "closed-key": {
-                    "provider": "openai",
-                    "api_key": OPENAI_SECRET,
-                    "base_url": f"http://127.0.0.1:{self.closed}/v1",
-                },
-            },
-            "configs": {
-                "pc-claude": {
-                    "virtual_key": "anthropic-key",
-                    "override_params": {"temperature": 0.1},
-                },
-            },
-            "logs": [{"type": "file", "path": str(self.log)}],
-            "limits": {"request_body": LARGEST_BODY},
-        }
-
-    @staticmethod
-    def _other_keys(openai, google, cohere):
-        """Keys of providers whose only API for text is their chat completions."""
-        together = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
-        return {
-            "together-key": {"provider": "together-ai", "api_key": OPENAI_SECRET, **together},
-            "google-key": {
-                "provider": "google",
-                "api_key": GOOGLE_SECRET,
-                "base_url": f"http://127.0.0.1:{google.port}",
-            },
-            "cohere-key": {
-                "provider": "cohere",
-                "api_key": COHERE_SECRET,
-                "base_url": f"http://127.0.0.1:{cohere.port}",
-            },
-        }
+    def configure(self, settings):
+        """Writes the gateway.yaml. JSON is YAML, too."""
+        self._config.write_text(json.dumps(settings))
 
     def start(self):
         """Returns when it serves requests."""
@@ -185,6 +124,77 @@ class Gateway:
                 return records[0]
             time.sleep(0.1)
         raise AssertionError(f"no record of {trace_id} after {LOG} s")
+
+
+class Gateway(GatewayProcess):
+    """A running gateway in front of scripted providers, one of each format."""
+
+    def __init__(self, directory, openai, anthropic, azure, google, cohere):
+        super().__init__(directory)
+        settings = self._settings(openai, anthropic, azure)
+        settings["virtual_keys"] |= self._other_keys(openai, google, cohere)
+        self.configure(settings)
+
+    def _settings(self, openai, anthropic, azure):
+        openai = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
+        anthropic = {"base_url": f"http://127.0.0.1:{anthropic.port}/v1"}
+        return {
+            "listen": f"127.0.0.1:{self.port}",
+            "admin": f"127.0.0.1:{self.admin}",
+            "concurrency": 1,
+            "providers": {"openai": openai, "anthropic": anthropic},
+            "virtual_keys": {
+                "openai-key": {"provider": "openai", "api_key": OPENAI_SECRET, **openai},
+                "anthropic-key": {
+                    "provider": "anthropic",
+                    "api_key": ANTHROPIC_SECRET,
+                    **anthropic,
+                },
+                "azure-key": {
+                    "provider": "azure-openai",
+                    "api_key": AZURE_SECRET,
+                    "api_version": "2024-10-21",
+                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
+                },
+                "azure-v1-key": {
+                    "provider": "azure-openai",
+                    "api_key": AZURE_SECRET,
+                    "deployment_id": "gpt-4o-eu",
+                    "base_url": f"http://127.0.0.1:{azure.port}/openai",
+                },
+                "closed-key": {
+                    "provider": "openai",
+                    "api_key": OPENAI_SECRET,
+                    "base_url": f"http://127.0.0.1:{self.closed}/v1",
+                },
+            },
+            "configs": {
+                "pc-claude": {
+                    "virtual_key": "anthropic-key",
+                    "override_params": {"temperature": 0.1},
+                },
+            },
+            "logs": [{"type": "file", "path": str(self.log)}],
+            "limits": {"request_body": LARGEST_BODY},
+        }
+
+    @staticmethod
+    def _other_keys(openai, google, cohere):
+        """Keys of providers whose only API for text is their chat completions."""
+        together = {"base_url": f"http://127.0.0.1:{openai.port}/v1"}
+        return {
+            "together-key": {"provider": "together-ai", "api_key": OPENAI_SECRET, **together},
+            "google-key": {
+                "provider": "google",
+                "api_key": GOOGLE_SECRET,
+                "base_url": f"http://127.0.0.1:{google.port}",
+            },
+            "cohere-key": {
+                "provider": "cohere",
+                "api_key": COHERE_SECRET,
+                "base_url": f"http://127.0.0.1:{cohere.port}",
+            },
+        }
 
 
 def free_ports(count):
