@@ -27,6 +27,8 @@ pub mod header {
     /// On a request behind [`super::cluster::HOP`]: that listener has added it. Unlike [`CLUSTER`]
     /// it never gets into the header map that the attempts of a client's request share.
     pub const RELAYED: &str = "x-portkey-relayed";
+    /// On a request, from where the provider role runs: the key of a service account.
+    pub const SERVICE_ACCOUNT: &str = "x-portkey-service-account";
 }
 
 /// Request headers that hold credentials: an attempt must not send those of another target, nor the
@@ -45,6 +47,8 @@ pub mod cluster {
     pub const TIMER: &str = "portkey.timer";
     /// An internal listener that resolves the host of the request, if gateway.yaml allows it.
     pub const CUSTOM: &str = "portkey.custom";
+    /// Where Google exchanges a service account's assertion for an access token.
+    pub const GOOGLE_TOKEN: &str = "portkey.google_token";
 }
 
 /// Value of [`property::CLUSTER`] for a saved config that Envoy itself splits by weight.

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod record;
 pub mod report;
 pub mod requirements;
+pub mod service_account;
 pub mod sigv4;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]

@@ -31,6 +31,8 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Answer {
     dialect: Dialect,
+    /// The format of errors: the provider's, whatever the model speaks.
+    platform: Dialect,
     context: Context,
     facts: Facts,
     mode: Mode,
@@ -102,6 +104,7 @@ impl Answer {
             chat,
             translates: dialect.translates(endpoint),
             openais_errors: endpoint.answers_as_openai(),
+            platform: dialect,
             // An adapter reads OpenAI's words alone.
             touches: Touches::new(
                 row,
@@ -113,6 +116,16 @@ impl Answer {
             outcome,
             hold,
         }
+    }
+
+    /// The answer of a model that speaks another format than the provider.
+    pub fn speaking(mut self, dialect: Dialect) -> Self {
+        self.translates = dialect.translates(self.context.endpoint);
+        self.dialect = dialect;
+        if dialect != Dialect::OpenAi {
+            self.touches = self.touches.none();
+        }
+        self
     }
 
     fn mode(&self, headers: &Headers) -> Mode {
@@ -423,7 +436,7 @@ impl Answer {
 
     /// The provider failed, with this body or event of its own format.
     fn fail_with(&mut self, status: u16, body: &[u8]) -> Progress {
-        let body = self.dialect.error(status, body, &self.context, &mut self.facts);
+        let body = self.platform.error(status, body, &self.context, &mut self.facts);
         self.outcome.status = status;
         self.outcome.refusal = outcome::refusal(&body);
         let body = self.shaped(status, body);

@@ -8,22 +8,25 @@ mod inbound;
 mod outbound;
 mod outcome;
 mod signature;
+mod token;
 
 use crate::adapter::{self, Echo, Format};
 use crate::config::registry::{Registry, Upstream};
 use crate::contract::{cluster, header};
 use crate::decide::{self, Next, Outcome};
-use crate::dialect::{Context, Dropped, Facts};
+use crate::dialect::{Context, Dialect, Dropped, Facts};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::gateway::{Reply, World};
 use crate::http::Headers;
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Secret, Target};
 use crate::report::{self, Position, Report};
+use crate::service_account::{Call, Vault};
 use inbound::{Answer, Progress};
 use outbound::Made;
 use serde_json::value::RawValue;
 use std::rc::Rc;
+use token::{Request, Waiting};
 
 /// What becomes of the request of an attempt.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub enum Outbound {
     NeedBody,
     /// These headers go out, and the body as it is or as given.
     Send(Headers, Option<Vec<u8>>),
+    /// Nothing goes out before this call has ended; see [`Attempt::on_call_response`].
+    Call(Box<Call>),
     /// The request cannot be put in the provider's format.
     Reply(Reply),
 }
@@ -74,6 +79,10 @@ pub struct Attempt {
     model: Option<Box<RawValue>>,
     /// What the answer repeats, where the client's API is another than the provider's.
     echo: Option<Echo>,
+    /// The format of the answer, where it is not the provider's.
+    speaks: Option<Dialect>,
+    /// A service account's key that Envoy, or the attempt in front of the hop, has put in.
+    key_file: Option<Secret>,
 }
 
 #[derive(Debug)]
@@ -81,6 +90,8 @@ enum State {
     Start,
     /// Waits for the request body.
     Body(Box<(Plan, Headers)>),
+    /// Waits for an access token.
+    Token(Box<Waiting>),
     /// Waits for the answer.
     Sent(Rc<Plan>),
     /// The answer is coming in.
@@ -99,6 +110,8 @@ pub struct Beginning<'a> {
     pub report: Option<&'a [u8]>,
     /// Name of the cluster that the attempt is at, for plans whose target Envoy picks.
     pub cluster: &'a dyn Fn() -> String,
+    /// What can make and keep tokens.
+    pub vault: &'a dyn Vault,
     /// Unix time in milliseconds.
     pub now: u64,
 }
@@ -117,6 +130,8 @@ impl Attempt {
             news,
             model: None,
             echo: None,
+            speaks: None,
+            key_file: None,
         }
     }
 
@@ -128,12 +143,17 @@ impl Attempt {
         end_of_stream: bool,
     ) -> Outbound {
         self.started = beginning.now;
-        if headers.get(header::RELAYED).is_some() {
-            // This is behind the hop: all was done in front of it.
-            self.state = State::Relayed;
-            return Outbound::Send(outbound::relayed(headers), None);
-        }
-        self.prepare(beginning, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
+        self.key_file = headers.text(header::SERVICE_ACCOUNT).map(|text| Secret(text.to_owned()));
+        let begun = match headers.get(header::RELAYED) {
+            // This is behind the hop: all but the token was done in front of it.
+            Some(_) => {
+                let request =
+                    Request { plan: None, headers: outbound::relayed(headers), body: None };
+                self.authorize(request, beginning.vault, beginning.now)
+            }
+            None => self.prepare(beginning, headers, end_of_stream),
+        };
+        begun.unwrap_or_else(|error| self.fail(&error))
     }
 
     fn prepare(
@@ -164,12 +184,12 @@ impl Attempt {
             return Ok(Outbound::NeedBody);
         }
         signature::add(target, upstream, &mut headers, b"", self.started)?;
-        self.state = State::Sent(Rc::new(plan));
-        Ok(Outbound::Send(headers, None))
+        let request = Request { plan: Some(plan), headers, body: None };
+        self.authorize(request, beginning.vault, beginning.now)
     }
 
     /// The whole request body, after [`Outbound::NeedBody`].
-    pub fn on_request_body(&mut self, body: &[u8]) -> Outbound {
+    pub fn on_request_body(&mut self, body: &[u8], vault: &dyn Vault) -> Outbound {
         let State::Body(waiting) = std::mem::replace(&mut self.state, State::Done) else {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
@@ -182,16 +202,16 @@ impl Attempt {
             Ok(made)
         });
         match made {
-            Ok(Made { body, model, dropped, echo }) => {
-                self.model = model;
+            Ok(Made { body, model, dropped, echo, speaks }) => {
+                (self.model, self.speaks) = (model, speaks);
                 self.echo = echo;
                 self.report.dropped = dropped;
                 if let Some(body) = &body {
                     headers.remove("transfer-encoding");
                     headers.set("content-length", body.len().to_string());
                 }
-                self.state = State::Sent(Rc::new(plan));
-                Outbound::Send(headers, body)
+                let request = Request { plan: Some(plan), headers, body };
+                self.authorize(request, vault, now).unwrap_or_else(|error| self.fail(&error))
             }
             Err(error) => self.fail_as(plan.endpoint, &error),
         }
@@ -229,7 +249,10 @@ impl Attempt {
             return Inbound::Pass;
         };
         let relayed = upstream.relayed || target.hop || target.custom_host.is_some();
-        let failure = local.filter(|_| relayed).map(|flags| outcome::local(&flags, target.timeout));
+        // Without a flag it is the answer of a filter behind the hop, such as this one.
+        let failure = local
+            .filter(|flags| relayed && flags != "-")
+            .map(|flags| outcome::local(&flags, target.timeout));
         let row = outbound::row(target, upstream);
         let adapted = self.echo.take().map(|echo| adapter::Context { echo, created: now / 1000 });
         let context = Context {
@@ -247,6 +270,9 @@ impl Attempt {
         // Whether there may be anywhere to go if the rest of the answer turns out bad.
         let on = self.at.tries <= target.retry.attempts || !target.fallbacks.is_empty();
         let mut answer = Answer::new(row, &plan, target, context, adapted, outcome, on);
+        if let Some(dialect) = self.speaks {
+            answer = answer.speaking(dialect);
+        }
         let progress = answer.on_headers(headers, failure, end_of_stream);
         self.state = State::Answering(plan, Box::new(answer));
         match self.conclude(world, progress, now) {
@@ -307,6 +333,10 @@ impl Attempt {
         let state = std::mem::replace(&mut self.state, State::Done);
         let plan = match state {
             State::Sent(plan) => plan,
+            State::Token(waiting) => match waiting.request.plan {
+                Some(plan) => Rc::new(plan),
+                None => return,
+            },
             State::Answering(plan, answer) if answer.holds() => plan,
             _ => return,
         };

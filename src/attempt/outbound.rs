@@ -4,13 +4,14 @@ use crate::adapter::{Echo, Format, Taker};
 use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
-use crate::dialect::{Ask, Dropped};
+use crate::dialect::{Ask, Dialect, Dropped, Outgoing};
 use crate::endpoint::{Endpoint, below, proxied};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{Plan, Target};
 use crate::provider::{self, BaseUrl, Provider, Quirk, Scheme};
+use crate::service_account::ServiceAccount;
 use serde_json::value::RawValue;
 
 /// What Envoy, its tracer or the client's network added for its own use, and the wish for an answer
@@ -85,6 +86,11 @@ pub fn rewrite_headers(
     if let Some(scheme) = place.scheme {
         headers.set(header::SCHEME, scheme);
     }
+    if let (Some(text), true) = (target.key_file(), target.hop) {
+        // It was checked when the request came in.
+        let account = ServiceAccount::parse(text).map(|account| account.to_json());
+        headers.set(header::SERVICE_ACCOUNT, account.unwrap_or_default());
+    }
     if target.hop {
         let behind = if place.scheme.is_some() { cluster::CUSTOM } else { &target.cluster };
         headers.set(header::CLUSTER, behind);
@@ -136,7 +142,7 @@ impl Place {
 /// The headers behind the hop: all but the hop's own.
 pub fn relayed(mut headers: Headers) -> Headers {
     headers.retain(|name| {
-        ![header::CLUSTER, header::RELAYED].contains(&name)
+        ![header::CLUSTER, header::RELAYED, header::SERVICE_ACCOUNT].contains(&name)
             && !name.starts_with("x-envoy-")
             && !name.starts_with("x-forwarded-")
     });
@@ -168,6 +174,8 @@ pub struct Made {
     pub dropped: Dropped,
     /// What the answer repeats, of a client's request that was translated to a chat completion's.
     pub echo: Option<Echo>,
+    /// See [`crate::dialect::Outgoing::speaks`].
+    pub speaks: Option<Dialect>,
 }
 
 /// The body for this provider; sets the path that goes with it.
@@ -192,7 +200,7 @@ pub fn make_body(
     };
     let (endpoint, below) = operation(plan, row);
     if !row.dialect.translates(endpoint) {
-        return Ok(Made { body: edited, model: None, dropped, echo });
+        return Ok(Made { body: edited, model: None, dropped, echo, speaks: None });
     }
     let ask = Ask {
         endpoint,
@@ -207,7 +215,8 @@ pub fn make_body(
     let path = row.path(&place.url.path, &outgoing.path, &target.settings);
     headers.set(":path", path.map_err(|missing| missing.error(row.slug))?);
     dropped.append(outgoing.dropped);
-    Ok(Made { body: Some(outgoing.body), model: outgoing.model, dropped, echo })
+    let Outgoing { body, model, speaks, .. } = outgoing;
+    Ok(Made { body: Some(body), model, dropped, echo, speaks })
 }
 
 /// The client's body as a chat completion request. Params are of the client's API first; what is

@@ -29,6 +29,18 @@ impl World for Calm {
     }
 }
 
+impl Vault for Calm {
+    fn sign(&self, private_key: &str, _: &[u8]) -> Option<Vec<u8>> {
+        (!private_key.contains("unusable")).then(|| b"signature".to_vec())
+    }
+
+    fn recall(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn keep(&self, _: &str, _: &[u8]) {}
+}
+
 /// A plan over `vk.a`, which is tried twice on 429, and then `vk.b`.
 fn plan() -> Plan {
     let mut plan = Plan::new("/v1/chat/completions".to_owned(), Endpoint::ChatCompletions);
@@ -59,6 +71,7 @@ fn sent(plan: &Plan, report: Option<&Report>) -> (Attempt, Headers) {
         plan: Some(&plan),
         report: report.as_deref(),
         cluster: &|| "vk.b".to_owned(),
+        vault: &Calm,
         now: 0,
     };
     let request = headers(&[
@@ -71,7 +84,7 @@ fn sent(plan: &Plan, report: Option<&Report>) -> (Attempt, Headers) {
         Outbound::Send(headers, None) => (attempt, headers),
         Outbound::NeedBody => {
             let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
-            match attempt.on_request_body(body) {
+            match attempt.on_request_body(body, &Calm) {
                 Outbound::Send(headers, Some(_)) => (attempt, headers),
                 other => panic!("{other:?}"),
             }
@@ -409,7 +422,8 @@ fn a_good_answer_is_reported_once_with_what_it_said() {
 fn what_is_no_plan_is_an_error_and_not_a_request() {
     let registry = Rc::new(Registry::parse(SETTINGS.as_bytes()).unwrap());
     for plan in [None, Some(b"".as_slice()), Some(b"{}"), Some(b"\xff")] {
-        let beginning = Beginning { plan, report: Some(b"[]"), cluster: &String::new, now: 0 };
+        let beginning =
+            Beginning { plan, report: Some(b"[]"), cluster: &String::new, vault: &Calm, now: 0 };
         let mut attempt = Attempt::new(registry.clone());
         let outbound = attempt.on_request_headers(&beginning, Headers::default(), true);
         assert!(matches!(outbound, Outbound::Reply(reply) if reply.status == 500));

@@ -146,6 +146,14 @@ impl<'a> Reader<'a> {
         self.get(name, "a string", problems)
     }
 
+    /// A string, or an object as the text of its JSON.
+    pub fn string_or_object(&self, name: &str, problems: &mut Problems) -> Option<String> {
+        match self.raw(name)? {
+            raw if raw.starts_with('{') => Some(raw.to_owned()),
+            _ => self.get(name, "a string or an object", problems),
+        }
+    }
+
     /// A whole number of milliseconds, at least 1.
     pub fn milliseconds(&self, name: &str, problems: &mut Problems) -> Option<u64> {
         let wanted = "a whole number of milliseconds, at least 1";

@@ -6,6 +6,7 @@ use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::json::Object;
 use crate::provider::{self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders};
+use crate::service_account;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Registry {
     pub max_body_bytes: u64,
     /// Milliseconds until the response headers when nothing else says another.
     pub request_timeout: u64,
+    /// Where assertions of service accounts become tokens.
+    pub google_token_url: BaseUrl,
     upstreams: BTreeMap<String, Upstream>,
     virtual_keys: BTreeMap<String, String>,
     custom_hosts: Vec<CustomHost>,
@@ -50,6 +53,8 @@ pub struct Upstream {
     pub headers: BTreeMap<String, String>,
     /// Whether Envoy injects the credential.
     pub injects_credential: bool,
+    /// Whether that credential is the key of a service account.
+    pub service_account: bool,
     /// Whether it is reached through an internal listener, whose failures arrive as answers.
     pub relayed: bool,
     /// Body fields for requests that lack them, as a JSON object.
@@ -63,8 +68,8 @@ pub struct Upstream {
 pub enum Base {
     /// At this URL.
     Fixed(BaseUrl),
-    /// At the URL that the settings of a request make of this one.
-    Account(String),
+    /// At the URL that the settings of a request make of this provider's.
+    Account(&'static Provider),
 }
 
 impl Base {
@@ -75,7 +80,10 @@ impl Base {
     pub fn url(&self, settings: &Values) -> Result<Option<BaseUrl>, Missing> {
         match self {
             Self::Fixed(url) => Ok(Some(url.clone())),
-            Self::Account(template) => Ok(BaseUrl::parse_public(&settings.expand(template)?).ok()),
+            Self::Account(row) => {
+                let url = settings.expand(row.base_url_for(settings))?;
+                Ok(BaseUrl::parse_public(&url).ok())
+            }
         }
     }
 }
@@ -86,8 +94,8 @@ impl Upstream {
     pub fn row(&self, custom_host: Option<&str>, settings: &Values) -> &'static Provider {
         match (custom_host, &self.base) {
             (Some(url), _) => self.provider.at(url),
-            (None, Base::Account(template)) if self.provider.variant.is_some() => {
-                self.provider.at(&settings.expand(template).unwrap_or_default())
+            (None, Base::Account(row)) if row.variant.is_some() => {
+                row.at(&settings.expand(row.base_url_for(settings)).unwrap_or_default())
             }
             (None, _) => self.provider,
         }
@@ -95,10 +103,10 @@ impl Upstream {
 
     /// The setting that is the base URL, and its value, if that names none of the vendor's hosts.
     pub fn foreign_url<'v>(&self, settings: &'v Values) -> Option<(&'static str, &'v str)> {
-        let Base::Account(template) = &self.base else { return None };
+        let Base::Account(row) = &self.base else { return None };
         let setting = self.provider.settings.iter().find(|setting| {
             matches!(setting.kind, Kind::Url(_))
-                && placeholders(template).any(|name| name == setting.name)
+                && placeholders(row.base_url).any(|name| name == setting.name)
         })?;
         let value = settings.get(setting.name)?;
         let url = BaseUrl::parse_public(value).ok()?;
@@ -130,10 +138,14 @@ impl Registry {
                 return Err(format!("virtual_keys.{slug}: no upstream {cluster}"));
             }
         }
+        let url = settings.google_token_url.as_deref().unwrap_or(service_account::TOKEN_URL);
+        let google_token_url =
+            BaseUrl::parse_public(url).map_err(|error| format!("google_token_url: {error}"))?;
         let mut registry = Self {
             role: settings.role,
             max_body_bytes: settings.max_body_bytes,
             request_timeout: settings.request_timeout,
+            google_token_url,
             upstreams,
             virtual_keys: settings.virtual_keys,
             custom_hosts: settings.custom_hosts,
@@ -195,7 +207,7 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
     let at = provider.at(&raw.base_url);
     let of_account = placeholders(&raw.base_url).next().is_some();
     let base = match of_account {
-        true => Base::Account(raw.base_url),
+        true => Base::Account(provider),
         false => {
             let url = BaseUrl::parse(&raw.base_url);
             Base::Fixed(url.map_err(|error| format!("base_url: {error}"))?)
@@ -212,6 +224,7 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
         timeout: raw.timeout,
         headers: raw.headers,
         injects_credential: raw.injects_credential,
+        service_account: raw.service_account,
         relayed: raw.relayed,
         default_params: raw.default_params,
         listed: raw.listed,

@@ -20,6 +20,10 @@ pub struct Settings {
     pub max_body_bytes: u64,
     /// Milliseconds until the response headers when neither request, config nor upstream says another.
     pub request_timeout: u64,
+    /// Where assertions of service accounts become tokens, if it is not
+    /// [`crate::service_account::TOKEN_URL`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google_token_url: Option<String>,
     /// Provider clusters by name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// Cluster of each virtual key, by slug.
@@ -78,6 +82,10 @@ pub struct Upstream {
     /// Whether Envoy injects the credential, so that the filter must not send one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub injects_credential: bool,
+    /// Whether that credential is the key of a service account, which the filter exchanges for a
+    /// token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub service_account: bool,
     /// Whether it is reached through an internal listener, whose failures arrive as answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relayed: bool,

@@ -8,7 +8,7 @@ use super::inherit::Inherited;
 use super::query::Query;
 use super::reader::{Problem, Problems, REQUIRED, Reader, expected, note};
 use crate::error::Error;
-use crate::provider::{self, PROVIDERS, Values};
+use crate::provider::{self, Kind as Setting, PROVIDERS, Values};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -370,7 +370,12 @@ impl Builder<'_> {
         target.api_key = reader.string("api_key", &mut self.problems);
         for setting in PROVIDERS.iter().flat_map(|row| row.settings) {
             if target.provider_settings.get(setting.name).is_none()
-                && let Some(value) = reader.string(setting.name, &mut self.problems)
+                && let Some(value) = match setting.kind {
+                    Setting::ServiceAccount => {
+                        reader.string_or_object(setting.name, &mut self.problems)
+                    }
+                    _ => reader.string(setting.name, &mut self.problems),
+                }
             {
                 target.provider_settings.set(setting.name, value);
             }

@@ -6,13 +6,16 @@ pub mod cohere;
 pub(crate) mod completion;
 mod data_uri;
 mod dropped;
+mod embedding;
 mod failure;
 pub(crate) mod field;
 pub mod gemini;
 pub mod openai;
 pub(crate) mod raw;
+mod segment;
 mod tool_call;
 mod tool_choice;
+pub mod vertex;
 
 pub use dropped::Dropped;
 pub(crate) use failure::status_of;
@@ -38,6 +41,8 @@ pub enum Dialect {
     Cohere,
     /// Amazon Bedrock's Converse API.
     Bedrock,
+    /// Google's Vertex AI: the model decides which of the others it is.
+    Vertex,
 }
 
 /// What is asked of a provider: all that a translator must know of a request beside its body.
@@ -68,6 +73,15 @@ pub struct Outgoing {
     pub model: Option<Box<RawValue>>,
     /// What the provider could not be told.
     pub dropped: Dropped,
+    /// The format of the answer, where that of the request does not tell it.
+    pub speaks: Option<Dialect>,
+}
+
+impl Outgoing {
+    /// A request of which there is nothing else to say.
+    pub fn new(path: Cow<'static, str>, body: Vec<u8>) -> Self {
+        Self { path, body, model: None, dropped: Dropped::default(), speaks: None }
+    }
 }
 
 /// What a translator of answers must know beside the body.
@@ -137,14 +151,20 @@ impl Dialect {
     /// Whether providers of this format can have an operation. Paths that are the provider's own
     /// always pass.
     pub fn has(self, endpoint: Endpoint) -> bool {
-        use Endpoint::{ChatCompletions, CountTokens, Embeddings, Files, Messages, Rerank};
+        use Endpoint::{
+            ChatCompletions, CountTokens, Embeddings, Files, ImageGenerations, Messages, Rerank,
+        };
         match (self, endpoint) {
             (Self::Bedrock, Endpoint::Models) => false,
             (_, ChatCompletions | Endpoint::Models | Endpoint::Other) => true,
             (Self::OpenAi, endpoint) => !matches!(endpoint, Messages | CountTokens),
             (Self::Anthropic, endpoint) => matches!(endpoint, Messages | CountTokens | Files),
             (Self::Cohere, endpoint) => matches!(endpoint, Embeddings | Rerank),
-            (Self::Gemini | Self::Bedrock, _) => false,
+            (Self::Gemini, endpoint) => endpoint == Embeddings,
+            (Self::Vertex, endpoint) => {
+                matches!(endpoint, CountTokens | Embeddings | ImageGenerations)
+            }
+            (Self::Bedrock, _) => false,
         }
     }
 
@@ -152,15 +172,19 @@ impl Dialect {
     pub fn framing(self) -> Framing {
         match self {
             Self::Bedrock => Framing::Aws,
-            Self::OpenAi | Self::Anthropic | Self::Gemini | Self::Cohere => Framing::Sse,
+            Self::OpenAi | Self::Anthropic | Self::Gemini | Self::Cohere | Self::Vertex => {
+                Framing::Sse
+            }
         }
     }
 
     /// Whether bodies of this operation change on their way.
     pub fn translates(self, endpoint: Endpoint) -> bool {
+        use Endpoint::{ChatCompletions, CountTokens, Embeddings, ImageGenerations};
         match (self, endpoint) {
             (Self::OpenAi, _) => false,
-            (_, Endpoint::ChatCompletions) | (Self::Cohere, Endpoint::Embeddings) => true,
+            (_, ChatCompletions) | (Self::Cohere | Self::Gemini, Embeddings) => true,
+            (Self::Vertex, Embeddings | ImageGenerations | CountTokens) => true,
             _ => false,
         }
     }
@@ -173,13 +197,12 @@ impl Dialect {
         match (self, ask.endpoint) {
             (Self::Anthropic, Endpoint::ChatCompletions) => anthropic::request::translate(body),
             (Self::Gemini, Endpoint::ChatCompletions) => gemini::request::translate(body),
+            (Self::Gemini, Endpoint::Embeddings) => gemini::embeddings::request(body),
             (Self::Cohere, Endpoint::ChatCompletions) => cohere::request::translate(body),
             (Self::Bedrock, Endpoint::ChatCompletions) => bedrock::request::translate(body),
             (Self::Cohere, Endpoint::Embeddings) => cohere::embed::request(body),
-            _ => {
-                let (path, dropped) = (ask.path.to_owned().into(), Dropped::default());
-                Ok(Outgoing { path, body: body.to_vec(), model: None, dropped })
-            }
+            (Self::Vertex, _) => vertex::request(ask, body),
+            _ => Ok(Outgoing::new(ask.path.to_owned().into(), body.to_vec())),
         }
     }
 
@@ -191,7 +214,7 @@ impl Dialect {
             // Chat completions of these never pass as they are.
             Self::OpenAi | Self::Cohere | Self::Bedrock => {}
             Self::Anthropic => anthropic::response::observe(body, facts),
-            Self::Gemini => gemini::response::observe(body, facts),
+            Self::Gemini | Self::Vertex => gemini::response::observe(body, facts),
         }
     }
 
@@ -219,6 +242,12 @@ impl Dialect {
                 bedrock::response::translate(body, context, facts)
             }
             (Self::Cohere, Endpoint::Embeddings) => cohere::embed::response(body, context, facts),
+            (Self::Gemini, Endpoint::Embeddings) => {
+                gemini::embeddings::response(body, context, facts)
+            }
+            (Self::Vertex, Endpoint::Embeddings | Endpoint::ImageGenerations) => {
+                vertex::response(body, context, facts)
+            }
             _ => {
                 openai::observe(body, facts);
                 match failure::is_json(body) {
@@ -234,7 +263,7 @@ impl Dialect {
     pub fn error(self, status: u16, body: &[u8], context: &Context, facts: &mut Facts) -> Vec<u8> {
         // One reader serves all: Anthropic's error object is OpenAI's without `param` and `code`.
         let body = match self {
-            Self::Gemini => gemini::error::in_openais_shape(body),
+            Self::Gemini | Self::Vertex => gemini::error::in_openais_shape(body),
             Self::Cohere => cohere::error::in_openais_shape(body),
             Self::Bedrock => bedrock::error::in_openais_shape(body),
             Self::OpenAi | Self::Anthropic => body.into(),
@@ -246,7 +275,7 @@ impl Dialect {
     /// translated are read for the log.
     pub fn stream(self, context: Context) -> Stream {
         match self {
-            Self::OpenAi => Stream::OpenAi(openai::Stream::new(context.provider)),
+            Self::OpenAi | Self::Vertex => Stream::OpenAi(openai::Stream::new(context.provider)),
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
             Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
             Self::Cohere => Stream::Cohere(cohere::stream::Stream::new(context)),

@@ -18,6 +18,7 @@ use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
 use crate::provider::{self, Auth, PROVIDERS, Provider, aws};
 use crate::record::Record;
+use crate::service_account::KEY_FILE;
 use std::rc::Rc;
 
 /// The config of a request.
@@ -202,6 +203,7 @@ impl Resolver<'_> {
         }
         let override_params = self.params(step, row, &provider_settings);
         let asked = options.request_timeout.or(settings.request_timeout).or(upstream.timeout);
+        let exchanges = upstream.service_account || provider_settings.get(KEY_FILE).is_some();
         Ok(plan::Target {
             cluster,
             option_index: step.path.to_owned(),
@@ -214,7 +216,7 @@ impl Resolver<'_> {
             drop_params: settings.drop_params.clone(),
             forwarded: self.forwarded(&settings.forward_headers)?,
             timeout: asked.unwrap_or(registry.request_timeout),
-            hop: asked.is_some(),
+            hop: asked.is_some() || exchanges,
             first_token_timeout: settings.first_token_timeout,
             hold: settings.stream_hold,
             retry: settings.retry.clone(),
@@ -232,11 +234,21 @@ impl Resolver<'_> {
         let held =
             plan.endpoint == Endpoint::ChatCompletions || Format::of(plan.endpoint).is_some();
         let one_limit = least == most && !held;
-        if one_limit || plan.max_retries() == 0 {
-            plan.targets.iter_mut().for_each(|target| target.hop = false);
+        let retries = plan.max_retries() > 0;
+        if one_limit || !retries {
+            for target in &mut plan.targets {
+                // What fails while a token is asked for can be tried elsewhere only behind the hop.
+                target.hop = retries && self.exchanges(target);
+            }
             return most;
         }
         self.registry.request_timeout.max(most)
+    }
+
+    /// Whether a target's credential must be exchanged for a token.
+    fn exchanges(&self, target: &plan::Target) -> bool {
+        let upstream = self.registry.upstream(&target.cluster);
+        target.key_file().is_some() || upstream.is_some_and(|upstream| upstream.service_account)
     }
 
     /// The path below `/v1` that the provider is asked for.

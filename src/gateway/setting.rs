@@ -7,7 +7,8 @@ use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::error::Error;
 use crate::json::Object;
-use crate::provider::{BaseUrl, Layout, Provider, Values, azure};
+use crate::provider::{self, BaseUrl, Layout, Provider, Values, azure};
+use crate::service_account::{KEY_FILE, PROJECT, ServiceAccount};
 use serde_json::value::RawValue;
 
 impl Resolver<'_> {
@@ -45,6 +46,13 @@ impl Resolver<'_> {
                     .with_param(param)
             })?;
             values.set(name, value.to_owned());
+        }
+        // What the key of an account says, where nothing else names a project.
+        if let (None, Some(key_file)) = (values.get(PROJECT), values.get(KEY_FILE))
+            && let Some(project) = ServiceAccount::parse(key_file).ok().and_then(|it| it.project_id)
+            && provider::setting(PROJECT).is_some_and(|it| it.kind.check(&project).is_ok())
+        {
+            values.set(PROJECT, project);
         }
         Ok(values)
     }

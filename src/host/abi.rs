@@ -35,6 +35,8 @@ pub enum Map {
     RequestHeaders = 0,
     /// Response headers.
     ResponseHeaders = 2,
+    /// Headers of the answer to an HTTP call, while its end is reported.
+    CallResponse = 6,
 }
 
 /// A buffer that the host owns.
@@ -45,6 +47,8 @@ pub enum Buffer {
     RequestBody = 0,
     /// What is buffered of the response body, or the current piece.
     ResponseBody = 1,
+    /// The body of the answer to an HTTP call, while its end is reported.
+    CallBody = 4,
     /// The plugin configuration, in `on_configure`.
     PluginConfiguration = 7,
 }
@@ -327,6 +331,17 @@ pub fn set_shared_data(key: &str, value: &[u8]) -> HostResult<()> {
     check("set_shared_data", status)
 }
 
+/// Lets a held request go on.
+///
+/// # Errors
+/// The host refused.
+pub fn resume_request() -> HostResult<()> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_continue_stream(REQUEST) };
+    check("continue_stream", status)
+}
+
 /// Lets a held response go on.
 ///
 /// # Errors
@@ -376,12 +391,12 @@ pub fn send_local_response(
     check("send_local_response", status)
 }
 
-/// Calls a function of Envoy's beyond the ABI; the arguments are its protobuf message.
+/// Calls a function of Envoy's beyond the ABI; arguments and result are its protobuf messages.
 ///
 /// # Errors
 /// Unknown function, or refused arguments.
-pub fn call_foreign_function(name: &str, arguments: &[u8]) -> HostResult<()> {
-    fetch("call_foreign_function", |data, length| {
+pub fn call_foreign_function(name: &str, arguments: &[u8]) -> HostResult<Vec<u8>> {
+    let result = fetch("call_foreign_function", |data, length| {
         // SAFETY: pointers and lengths of live slices, two pointers to live locals.
         unsafe {
             raw::proxy_call_foreign_function(
@@ -393,6 +408,6 @@ pub fn call_foreign_function(name: &str, arguments: &[u8]) -> HostResult<()> {
                 length,
             )
         }
-    })
-    .map(|_| ())
+    })?;
+    Ok(result.unwrap_or_default())
 }

@@ -75,7 +75,7 @@ fn send(forward: &Forward) -> HostResult<()> {
     abi::set_property(property::CLUSTER, forward.cluster.as_bytes())?;
     set_headers(Map::RequestHeaders, &forward.headers)?;
     // Envoy chose a route before this filter ran.
-    abi::call_foreign_function("clear_route_cache", b"")
+    abi::call_foreign_function("clear_route_cache", b"").map(|_| ())
 }
 
 impl Context for Stream {}

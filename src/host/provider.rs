@@ -8,6 +8,7 @@ use crate::config::registry::Registry;
 use crate::contract::{cluster, property};
 use crate::gateway::Reply;
 use crate::http::Headers;
+use crate::service_account::Call;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -23,11 +24,13 @@ pub struct Stream {
     read: usize,
     /// The call whose end is the end of the wait for a stream's first content.
     timer: Option<u32>,
+    /// The call without whose answer the request cannot go out.
+    call: Option<u32>,
 }
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { core: Attempt::new(registry), waiting: false, read: 0, timer: None }
+        Self { core: Attempt::new(registry), waiting: false, read: 0, timer: None, call: None }
     }
 
     fn on_request(&mut self, end_of_stream: bool) -> HostResult<Action> {
@@ -41,6 +44,7 @@ impl Stream {
                 let name = abi::property("xds\0cluster_name").ok().flatten();
                 String::from_utf8(name.unwrap_or_default()).unwrap_or_default()
             },
+            vault: &Envoy,
             now: milliseconds(),
         };
         let outbound = self.core.on_request_headers(&beginning, map, end_of_stream);
@@ -49,7 +53,7 @@ impl Stream {
 
     fn on_whole_body(&mut self, size: usize) -> Action {
         let sent = abi::buffer(Buffer::RequestBody, 0, size).and_then(|body| {
-            let outbound = self.core.on_request_body(&body);
+            let outbound = self.core.on_request_body(&body, &Envoy);
             self.send(outbound)
         });
         sent.unwrap_or_else(|error| refuse(&error.to_string()))
@@ -67,6 +71,28 @@ impl Stream {
                 }
                 Ok(Action::Continue)
             }
+            Outbound::Call(call) => {
+                let made = dispatch(&call);
+                if made.is_none() {
+                    let outbound = self.core.on_call_response(None, b"", &Envoy, milliseconds());
+                    return self.send(outbound);
+                }
+                self.call = made;
+                Ok(Action::Pause)
+            }
+        }
+    }
+
+    /// The call has been answered, or will not be.
+    fn on_call(&mut self, size: usize) -> HostResult<()> {
+        self.call = None;
+        let map = headers(Map::CallResponse).unwrap_or_default();
+        let status = map.text(":status").and_then(|text| text.parse().ok());
+        let body = abi::buffer(Buffer::CallBody, 0, size.min(MAX_CALL_BODY)).unwrap_or_default();
+        let outbound = self.core.on_call_response(status, &body, &Envoy, milliseconds());
+        match self.send(outbound)? {
+            Action::Continue => abi::resume_request(),
+            _ => Ok(()),
         }
     }
 
@@ -182,8 +208,34 @@ impl Stream {
     }
 }
 
+/// Most bytes that are read of the answer to a call.
+const MAX_CALL_BODY: usize = 64 << 10;
+
+/// Makes a call; `None` when Envoy refuses.
+fn dispatch(call: &Call) -> Option<u32> {
+    let headers = call.headers.iter().filter_map(|(name, value)| {
+        let value = std::str::from_utf8(value).ok()?;
+        Some((name, value))
+    });
+    let timeout = Duration::from_millis(call.timeout);
+    let (headers, body) = (headers.collect(), Some(call.body.as_slice()));
+    match hostcalls::dispatch_http_call(call.cluster, headers, body, vec![], timeout) {
+        Ok(token) => Some(token),
+        Err(status) => {
+            log::error!("no call to {}: {status:?}", call.cluster);
+            None
+        }
+    }
+}
+
 impl Context for Stream {
-    fn on_http_call_response(&mut self, token: u32, _: usize, _: usize, _: usize) {
+    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+        if self.call == Some(token) {
+            if let Err(error) = self.on_call(body_size) {
+                refuse(&error.to_string());
+            }
+            return;
+        }
         if self.timer.take() != Some(token) {
             return;
         }
@@ -207,7 +259,9 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        // A callback that lets the body go would let the request go.
         match (self.waiting, end_of_stream) {
+            _ if self.call.is_some() => Action::Pause,
             (true, true) => self.on_whole_body(size),
             (true, false) => Action::Pause,
             (false, _) => Action::Continue,
@@ -216,6 +270,7 @@ impl HttpContext for Stream {
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
         match self.waiting {
+            _ if self.call.is_some() => Action::Pause,
             true => self.on_whole_body(usize::MAX),
             false => Action::Continue,
         }

@@ -2,6 +2,7 @@
 
 use super::abi;
 use crate::gateway::World;
+use crate::service_account::{self, Vault};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The Envoy that this VM runs in.
@@ -21,6 +22,23 @@ impl World for Envoy {
 
     fn now(&self) -> u64 {
         abi::now().unwrap_or_default()
+    }
+}
+
+impl Vault for Envoy {
+    fn sign(&self, private_key: &str, text: &[u8]) -> Option<Vec<u8>> {
+        let arguments = service_account::sign_arguments(private_key, text);
+        service_account::signature(&abi::call_foreign_function("sign", &arguments).ok()?)
+    }
+
+    fn recall(&self, name: &str) -> Option<Vec<u8>> {
+        abi::shared_data(name).ok().flatten()
+    }
+
+    fn keep(&self, name: &str, value: &[u8]) {
+        if let Err(error) = abi::set_shared_data(name, value) {
+            log::error!("{name} was not kept: {error}");
+        }
     }
 }
 

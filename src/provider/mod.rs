@@ -27,6 +27,8 @@ pub struct Provider {
     /// Where its API is when nothing else says; see [`BaseUrl`]. May hold settings as placeholders.
     /// What replaces it (`base_url` in gateway.yaml, a custom host) is such a URL without any.
     pub base_url: &'static str,
+    /// Other base URLs, each for one value of the setting in `base_url`.
+    pub other_urls: &'static [(&'static str, &'static str)],
     /// What stands between the base URL and the path of an operation: empty, or as `/v1`. It is
     /// left out after a base URL that ends with it. May hold settings as placeholders.
     pub prefix: &'static str,
@@ -86,6 +88,13 @@ impl Provider {
             }
         };
         quirks.iter().chain(ranges)
+    }
+
+    /// The base URL for these settings, their placeholders in it.
+    pub fn base_url_for(&self, settings: &Values) -> &'static str {
+        let value = placeholders(self.base_url).next().and_then(|name| settings.get(name));
+        let other = self.other_urls.iter().find(|(of, _)| Some(*of) == value);
+        other.map_or(self.base_url, |(_, url)| *url)
     }
 
     /// The row for requests to this base URL: its own, or that of another API of the vendor.

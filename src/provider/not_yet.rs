@@ -4,7 +4,6 @@
 pub const NOT_YET: &[(&str, &str)] = &[
     ("palm", "Google has switched it off"),
     ("portkey", "it is the control plane of the hosted gateway, which this one does without"),
-    ("vertex-ai", "it has formats of its own, and the host holds your region and project"),
 ];
 
 /// Why there is no row of that slug; `None` for a row and for what nobody knows.

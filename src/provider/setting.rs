@@ -5,6 +5,7 @@
 use super::BaseUrl;
 use crate::error::Error;
 use crate::http::is_header_value;
+use crate::service_account::ServiceAccount;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -54,6 +55,8 @@ pub enum Kind {
     Secret,
     /// Nothing: a setting of Portkey's that cannot be followed, and why.
     Refused(&'static str),
+    /// The JSON of a Google service account's key file, never shown.
+    ServiceAccount,
 }
 
 /// Longest value in bytes.
@@ -63,6 +66,11 @@ const MAX_LABEL: usize = 63;
 const MAX_SEGMENT: usize = 255;
 
 impl Kind {
+    /// Whether a value must not be shown.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::ServiceAccount)
+    }
+
     /// Checks a value.
     ///
     /// # Errors
@@ -83,6 +91,7 @@ impl Kind {
                 (BaseUrl::parse_public(value).is_ok(), "must be a URL without query and fragment")
             }
             Self::Refused(why) => (false, why),
+            Self::ServiceAccount => return ServiceAccount::parse(value).map(|_| ()),
         };
         if fits { Ok(()) } else { Err(wanted) }
     }

@@ -10,6 +10,7 @@ use super::touch::Touch::{
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, aws, azure};
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
+use crate::service_account::KEY_FILE;
 
 /// <https://platform.openai.com/docs/api-reference/chat/create>
 const RANGES: &[Quirk] = &[
@@ -24,6 +25,7 @@ const RANGES: &[Quirk] = &[
 const OPENAI_COMPATIBLE: Provider = Provider {
     slug: "",
     base_url: "",
+    other_urls: &[],
     prefix: "",
     paths: &[],
     query: &[],
@@ -180,6 +182,13 @@ const AZURE_AI_ANTHROPIC: Provider = Provider {
     ranges: &[],
     ..OPENAI_COMPATIBLE
 };
+/// Vertex AI's locations that are no single region.
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations>
+const VERTEX_REGIONS: &[(&str, &str)] = &[
+    ("global", "https://aiplatform.googleapis.com"),
+    ("us", "https://aiplatform.us.rep.googleapis.com"),
+    ("eu", "https://aiplatform.eu.rep.googleapis.com"),
+];
 
 /// Every provider that the gateway knows.
 pub const PROVIDERS: &[Provider] = &[
@@ -673,6 +682,21 @@ pub const PROVIDERS: &[Provider] = &[
     Provider { slug: "upstage", base_url: "https://api.upstage.ai/v1/solar", ..OPENAI_COMPATIBLE },
     Provider { slug: "venice", base_url: "https://api.venice.ai/api/v1", ..OPENAI_COMPATIBLE },
     Provider { slug: "vercel", base_url: "https://ai-gateway.vercel.sh/v1", ..OPENAI_COMPATIBLE },
+    Provider {
+        slug: "vertex-ai",
+        base_url: "https://{vertex_region}-aiplatform.googleapis.com",
+        other_urls: VERTEX_REGIONS,
+        settings: &[
+            Setting::new("vertex_region", "vertex-region", Kind::Label),
+            Setting::new("vertex_project_id", "vertex-project-id", Kind::Segment),
+            Setting::new(KEY_FILE, "vertex-service-account-json", Kind::ServiceAccount),
+        ],
+        dialect: Dialect::Vertex,
+        client_headers: &["anthropic-beta"],
+        quirks: &[],
+        touches: NAMED_IN_CHUNKS,
+        ..OPENAI_COMPATIBLE
+    },
     Provider {
         slug: "vllm",
         base_url: "http://127.0.0.1:8000",

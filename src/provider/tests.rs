@@ -26,7 +26,7 @@ const MOVED: [&str; 11] = [
 /// A value for each setting of a row.
 fn values(row: &Provider) -> Values {
     let mut values = Values::default();
-    for setting in row.settings {
+    for setting in row.settings.iter().filter(|setting| !setting.kind.is_secret()) {
         let value = match setting.kind {
             Kind::Url(_) => "https://x1.example/x1",
             Kind::Refused(_) => continue,
@@ -85,6 +85,21 @@ fn urls_and_paths_are_well_formed() {
 }
 
 #[test]
+fn other_urls_are_those_of_single_values() {
+    for row in PROVIDERS.iter().filter(|row| !row.other_urls.is_empty()) {
+        let name = placeholders(row.base_url).next().expect(row.slug);
+        let kind = setting(name).unwrap().kind;
+        for (value, url) in row.other_urls {
+            assert!(kind.check(value).is_ok() && BaseUrl::parse(url).is_ok(), "{}", row.slug);
+            let mut values = values(row);
+            assert_eq!(row.base_url_for(&values), row.base_url);
+            values.set(name, (*value).to_owned());
+            assert_eq!(row.base_url_for(&values), *url);
+        }
+    }
+}
+
+#[test]
 fn every_placeholder_is_a_setting_of_its_row() {
     for row in PROVIDERS {
         let paths = row.paths.iter().map(|(_, path)| *path);
@@ -98,7 +113,7 @@ fn every_placeholder_is_a_setting_of_its_row() {
             placeholders(row.base_url).chain(row.paths.iter().flat_map(|p| placeholders(p.1)))
         {
             let kind = row.settings.iter().find(|one| one.name == name).unwrap().kind;
-            assert!(!matches!(kind, Kind::Text | Kind::Secret), "{}: {name} in a URL", row.slug);
+            assert!(!kind.is_secret() && kind != Kind::Text, "{}: {name} in a URL", row.slug);
         }
     }
 }
@@ -158,6 +173,9 @@ fn every_provider_of_portkey_is_accounted_for() {
             Dialect::Cohere => "/chat",
             Dialect::OpenAi => "/chat/completions",
             Dialect::Bedrock => "/model/{model}/converse",
+            Dialect::Vertex => {
+                "/v1/projects/x1/locations/x1/publishers/google/models/{model}:generateContent"
+            }
         };
         // Keys go into headers.
         let url = values.expand(url.trim_end_matches("?key={key}")).unwrap();

@@ -54,6 +54,11 @@ impl Touches {
         Self { list, slug: row.slug, strict, naming, text }
     }
 
+    /// No edits: the answer is not in the provider's format.
+    pub fn none(self) -> Self {
+        Self { list: &[], ..self }
+    }
+
     /// An answer that is no stream, edited.
     pub fn answer(&self, text: &[u8]) -> Vec<u8> {
         self.edit(text, self.naming)

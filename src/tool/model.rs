@@ -27,6 +27,8 @@ pub struct Gateway {
     pub configs: BTreeMap<String, Box<RawValue>>,
     /// Slug of the config of requests that name nothing.
     pub default_config: Option<String>,
+    /// Where assertions of service accounts become tokens, if it is not Google's own place.
+    pub google_token_url: Option<String>,
     /// Name servers; none: the system's.
     pub dns_resolvers: Vec<SocketAddr>,
     /// Hosts that a caller may name.
@@ -71,6 +73,8 @@ pub struct VirtualKey {
     pub api_key: Option<Secret>,
     /// What Envoy signs requests to AWS with.
     pub aws: Option<AwsCredentials>,
+    /// The key of a service account, instead of an API key.
+    pub service_account: Option<Secret>,
     /// What is different from the provider.
     pub overrides: Overrides,
     /// Body fields for requests that lack them, a JSON object.

@@ -124,6 +124,7 @@ fn dialect(row: &Provider) -> &'static str {
         Dialect::Gemini => "gemini",
         Dialect::Cohere => "cohere",
         Dialect::Bedrock => "bedrock",
+        Dialect::Vertex => "vertex",
     }
 }
 

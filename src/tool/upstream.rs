@@ -3,6 +3,7 @@
 
 use super::model::{AwsCredentials, Gateway, Overrides, Secret, VirtualKey};
 use crate::config::settings;
+use crate::contract::header;
 use crate::provider::{
     Auth, BaseUrl, PROVIDERS, Provider, Scheme, Values, aws, placeholders, provider_cluster,
     virtual_key_cluster,
@@ -86,6 +87,7 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
         timeout: own.timeout,
         headers: own.headers.clone(),
         injects_credential: false,
+        service_account: false,
         default_params: None,
         listed: named || matches!(endpoint, Endpoint::Internal(_)),
         relayed: endpoint == Endpoint::NameOnUse,
@@ -112,8 +114,15 @@ fn of_virtual_key<'a>(
     let base_url = base_url(row, &[&key.overrides, inherited], &values);
     let mut headers = inherited.headers.clone();
     headers.extend(key.overrides.headers.clone());
-    let credential = match (row.at(&base_url).auth.header(), &key.api_key) {
-        (Some((header, prefix)), Some(secret)) => Some(Credential { slug, header, prefix, secret }),
+    let header = row.at(&base_url).auth.header();
+    let credential = match (&key.service_account, header, &key.api_key) {
+        (Some(secret), ..) => {
+            let header = header::SERVICE_ACCOUNT;
+            Some(Credential { slug, header, prefix: "", secret })
+        }
+        (None, Some((header, prefix)), Some(secret)) => {
+            Some(Credential { slug, header, prefix, secret })
+        }
         _ => None,
     };
     let signature = match (row.auth, &key.aws) {
@@ -133,6 +142,7 @@ fn of_virtual_key<'a>(
         timeout: key.overrides.timeout.or(inherited.timeout),
         headers,
         injects_credential: credential.is_some() || signature.is_some(),
+        service_account: key.service_account.is_some(),
         default_params: key.default_params.clone(),
         listed: true,
         relayed: false,
@@ -161,7 +171,10 @@ pub fn key_settings(row: &Provider, own: &Overrides, inherited: &Overrides) -> V
 fn base_url(row: &Provider, overrides: &[&Overrides], settings: &Values) -> String {
     match overrides.iter().find_map(|overrides| overrides.base_url.as_ref()) {
         Some(url) => url.clone(),
-        None => settings.expand(row.base_url).unwrap_or(row.base_url.into()).into_owned(),
+        None => {
+            let template = row.base_url_for(settings);
+            settings.expand(template).unwrap_or(template.into()).into_owned()
+        }
     }
 }
 

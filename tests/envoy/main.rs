@@ -20,6 +20,7 @@ mod routing;
 mod settings;
 mod streaming;
 mod timing;
+mod vertex;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.
 fn virtual_keys(openai: u16, anthropic: u16) -> String {

@@ -73,7 +73,7 @@ fn settings(row: &Provider) -> Values {
     for setting in row.settings {
         match setting.kind {
             // A host of the vendor's would be asked for; gateway.yaml names another place.
-            Kind::Refused(_) | Kind::Secret => {}
+            Kind::Refused(_) | Kind::Secret | Kind::ServiceAccount => {}
             Kind::Url(_) => values.set(setting.name, "https://v1.example/base".to_owned()),
             _ => values.set(setting.name, "x1".to_owned()),
         }

@@ -28,6 +28,7 @@ pub fn cases() -> Vec<Case> {
         ("cohere", Dialect::Cohere),
         ("gemini", Dialect::Gemini),
         ("openai", Dialect::OpenAi),
+        ("vertex", Dialect::Vertex),
     ] {
         for kind in ["request", "response", "stream", "error"] {
             let folder = root.join(folder).join(kind);
@@ -55,21 +56,22 @@ impl Case {
     /// where the chunks end.
     pub fn run(&self, chunks: &[&[u8]]) -> Vec<u8> {
         let (provider, strict) = (self.provider(), self.is_strict());
+        let endpoint = self.endpoint();
         let asked = match self.dialect {
-            Dialect::Cohere => Some("\"command-a-03-2025\""),
             Dialect::Bedrock => Some("\"us.anthropic.claude-sonnet-4-5-20250929-v1:0\""),
+            Dialect::Cohere => Some("\"command-a-03-2025\""),
+            _ if endpoint != Endpoint::ChatCompletions => Some("\"text-embedding-005\""),
             _ => None,
         };
         let model = asked.map(|model| RawValue::from_string(model.to_owned()).unwrap());
-        let endpoint = self.endpoint();
         let context = Context { endpoint, provider, strict, created: 1_735_689_600, model };
-        let (dialect, facts) = (self.dialect, &mut Facts::default());
+        let (dialect, facts) = (self.answers(), &mut Facts::default());
         match self.kind {
             "request" => self.request(&chunks.concat()).map(|outgoing| outgoing.body),
             "response" => dialect.response(&chunks.concat(), &context, facts),
             "error" => {
                 let status = self.name.rsplit('-').next().unwrap().parse().unwrap();
-                Ok(dialect.error(status, &chunks.concat(), &context, facts))
+                Ok(self.dialect.error(status, &chunks.concat(), &context, facts))
             }
             _ => Ok(self.stream(chunks, context)),
         }
@@ -78,22 +80,19 @@ impl Case {
 
     /// A client's request as the provider gets it.
     pub fn request(&self, body: &[u8]) -> Result<Outgoing, Error> {
+        let mut settings = Values::default();
+        for (name, value) in [("vertex_project_id", "proj-1"), ("vertex_region", "us-central1")] {
+            settings.set(name, value.to_owned());
+        }
         let ask = Ask {
             endpoint: self.endpoint(),
             path: "/chat/completions",
             stream: false,
             strict: self.is_strict(),
-            settings: &Values::default(),
+            settings: &settings,
             provider: provider::find(self.provider()).unwrap(),
         };
         self.dialect.request(&ask, body)
-    }
-
-    fn endpoint(&self) -> Endpoint {
-        match self.name.contains("embed-") {
-            true => Endpoint::Embeddings,
-            false => Endpoint::ChatCompletions,
-        }
     }
 
     fn provider(&self) -> &'static str {
@@ -103,6 +102,33 @@ impl Case {
             Dialect::Cohere => "cohere",
             Dialect::Bedrock => "bedrock",
             Dialect::OpenAi => "openai",
+            Dialect::Vertex => "vertex-ai",
+        }
+    }
+
+    /// The words of the name, without the rules that it begins with.
+    fn words(&self) -> &str {
+        let name = self.name.strip_prefix("loose-").unwrap_or(&self.name);
+        name.strip_prefix("refused-").unwrap_or(name)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        match self.words().split('-').next() {
+            Some("embed" | "embeddings") => Endpoint::Embeddings,
+            Some("images") => Endpoint::ImageGenerations,
+            Some("messages") => Endpoint::Messages,
+            Some("tokens") => Endpoint::CountTokens,
+            _ => Endpoint::ChatCompletions,
+        }
+    }
+
+    /// The format of the answers of the model that is asked.
+    fn answers(&self) -> Dialect {
+        match (self.dialect, self.words().split('-').next()) {
+            (Dialect::Vertex, Some("gemini")) => Dialect::Gemini,
+            (Dialect::Vertex, Some("claude")) => Dialect::Anthropic,
+            (Dialect::Vertex, Some("llama" | "mistral")) => Dialect::OpenAi,
+            (dialect, _) => dialect,
         }
     }
 
@@ -112,7 +138,7 @@ impl Case {
 
     fn stream(&self, chunks: &[&[u8]], context: Context) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut stream = self.dialect.stream(context);
+        let mut stream = self.answers().stream(context);
         let mut decoder = Decoder::new(self.dialect.framing());
         let mut on_event = |event: Event<'_>| stream.on_event(event, &mut out);
         // A damaged frame ends what can be understood.

@@ -45,24 +45,33 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let mut out = Vec::with_capacity(body.len() + 256);
     out.push(b'{');
     write_model(&mut out, &request)?;
-    write_conversation(&mut out, &request)?;
-    write_tools(&mut out, &request)?;
-    write_limits(&mut out, &request);
-    write_stop(&mut out, &request)?;
-    write_metadata(&mut out, &request);
-    output::write(&mut out, &request);
+    let dropped = write(&mut out, &request)?;
+    Ok(Outgoing { dropped, ..Outgoing::new(PATH.into(), out) })
+}
+
+/// Appends all members but the model to an object, and ends it.
+///
+/// # Errors
+/// As [`translate`].
+pub(in crate::dialect) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<Dropped, Error> {
+    write_conversation(out, request)?;
+    write_tools(out, request)?;
+    write_limits(out, request);
+    write_stop(out, request)?;
+    write_metadata(out, request);
+    output::write(out, request);
     for (key, _) in request.iter() {
         if CARRIED.contains(&key)
-            && let Some(value) = present(&request, key)
+            && let Some(value) = present(request, key)
         {
-            write_key(&mut out, key);
+            write_key(out, key);
             out.extend_from_slice(value.as_bytes());
         }
     }
     out.push(b'}');
     let mut dropped = Dropped::default();
-    dropped.add_unread(&request);
-    Ok(Outgoing { path: PATH.into(), body: out, model: None, dropped })
+    dropped.add_unread(request);
+    Ok(dropped)
 }
 
 fn write_model(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {

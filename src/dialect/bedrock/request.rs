@@ -47,7 +47,8 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     // Bedrock's answers do not tell the model.
     let asked = present(&request, "model").and_then(|raw| RawValue::from_string(raw.into()).ok());
     dropped.add_unread(&request);
-    Ok(Outgoing { path: model.path(operation).into(), body: out, model: asked, dropped })
+    let path = model.path(operation).into();
+    Ok(Outgoing { model: asked, dropped, ..Outgoing::new(path, out) })
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ pub fn request(body: &[u8]) -> Result<Outgoing, Error> {
     let mut dropped = Dropped::default();
     dropped.add_unread(&request);
     let model = RawValue::from_string(raw.to_owned()).ok();
-    Ok(Outgoing { path: PATH.into(), body: out, model, dropped })
+    Ok(Outgoing { model, dropped, ..Outgoing::new(PATH.into(), out) })
 }
 
 /// OpenAI's two encodings have the same names with Cohere.

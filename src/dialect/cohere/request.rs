@@ -44,7 +44,7 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let model = RawValue::from_string(raw.to_owned()).ok();
     let mut dropped = Dropped::default();
     dropped.add_unread(&request);
-    Ok(Outgoing { path: PATH.into(), body: out, model, dropped })
+    Ok(Outgoing { model, dropped, ..Outgoing::new(PATH.into(), out) })
 }
 
 #[cfg(test)]

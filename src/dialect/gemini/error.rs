@@ -20,6 +20,9 @@ struct Status<'a> {
     /// A word such as `INVALID_ARGUMENT`.
     #[serde(borrow)]
     status: Option<&'a RawValue>,
+    /// What other publishers' models on Vertex AI have instead.
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
 
 /// A body with Google's error object, or an array that begins with one, as one with OpenAI's;
@@ -43,7 +46,7 @@ pub(super) fn translate(error: &RawValue) -> Option<String> {
     let mut out = b"{\"message\":".to_vec();
     out.extend_from_slice(status.message?.get().as_bytes());
     write_key(&mut out, "type");
-    out.extend_from_slice(status.status.map_or("null", RawValue::get).as_bytes());
+    out.extend_from_slice(status.status.or(status.kind).map_or("null", RawValue::get).as_bytes());
     if let Some(code) = status.code {
         write_key(&mut out, "code");
         out.extend_from_slice(format!("\"{code}\"").as_bytes());

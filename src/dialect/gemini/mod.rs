@@ -3,6 +3,7 @@
 
 mod answer;
 mod content;
+pub mod embeddings;
 pub mod error;
 mod generation;
 mod logprobs;

@@ -1,6 +1,7 @@
 //! The model: its place in the path, and what only some models take.
 
 use super::super::raw::string;
+use super::super::segment::push_segment;
 use super::{missing, present, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
@@ -52,32 +53,29 @@ impl Model {
         &self.0
     }
 
-    /// The path below the base URL. The name is one segment of it, whatever it holds, but for the
-    /// collection that Google's full names begin with.
-    pub(super) fn path(&self, stream: bool) -> String {
-        let (collection, id) = match self.0.split_once('/') {
+    /// The path below the base URL for a method. The name is one segment of it, whatever it holds,
+    /// but for the collection that Google's full names begin with.
+    pub(super) fn path(&self, method: &str) -> String {
+        let (collection, id) = self.parts();
+        let mut path = ["/", collection, "/"].concat();
+        push_segment(&mut path, id);
+        path.push(':');
+        path.push_str(method);
+        path
+    }
+
+    /// The name with its collection.
+    pub(super) fn full_name(&self) -> String {
+        let (collection, id) = self.parts();
+        [collection, "/", id].concat()
+    }
+
+    fn parts(&self) -> (&'static str, &str) {
+        match self.0.split_once('/') {
             Some(("models", id)) => ("models", id),
             Some(("tunedModels", id)) => ("tunedModels", id),
             _ => ("models", self.0.as_str()),
-        };
-        let mut path = ["/", collection, "/"].concat();
-        for byte in id.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    path.push(char::from(byte));
-                }
-                _ => {
-                    path.push('%');
-                    path.extend([byte >> 4, byte & 15].map(hex_digit));
-                }
-            }
         }
-        path.push_str(match stream {
-            // Without `alt` the stream is one long JSON array.
-            true => ":streamGenerateContent?alt=sse",
-            false => ":generateContent",
-        });
-        path
     }
 
     pub(super) fn thinking(&self) -> Thinking {
@@ -103,10 +101,6 @@ impl Model {
     }
 }
 
-fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,10 +119,8 @@ mod tests {
             ("%2e%2e/a\r\n b", "/models/%252e%252e%2Fa%0D%0A%20b:generateContent"),
             ("g\u{e9}", "/models/g%C3%A9:generateContent"),
         ] {
-            assert_eq!(Model(name.to_owned()).path(false), expected, "{name}");
+            assert_eq!(Model(name.to_owned()).path("generateContent"), expected, "{name}");
         }
-        let stream = Model("g".to_owned()).path(true);
-        assert_eq!(stream, "/models/g:streamGenerateContent?alt=sse");
     }
 
     #[test]

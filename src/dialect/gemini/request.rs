@@ -24,26 +24,43 @@ const NATIVE: [(&[&str], &str); 5] = [
 /// The body is not what OpenAI's API takes, or holds what cannot be told to Gemini.
 pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let request = parse(body)?;
-    let model = Model::read(&request)?;
-    let mut out = Vec::with_capacity(body.len() + 256);
+    let method = match request.is_true("stream") {
+        // Without `alt` the stream is one long JSON array.
+        true => "streamGenerateContent?alt=sse",
+        false => "generateContent",
+    };
+    let path = Model::read(&request)?.path(method);
+    let (body, dropped) = write(&request, body.len())?;
+    Ok(Outgoing { dropped, ..Outgoing::new(path.into(), body) })
+}
+
+/// The body for a request, which had this length.
+///
+/// # Errors
+/// As [`translate`].
+pub(in crate::dialect) fn write(
+    request: &Object<'_>,
+    length: usize,
+) -> Result<(Vec<u8>, Dropped), Error> {
+    let model = Model::read(request)?;
+    let mut out = Vec::with_capacity(length + 256);
     out.push(b'{');
     // The path decides; Portkey repeats it here.
     write_member(&mut out, "model", model.name());
-    write_conversation(&mut out, &request, &model)?;
-    write_tools(&mut out, &request)?;
-    generation::write(&mut out, &request, &model)?;
+    write_conversation(&mut out, request, &model)?;
+    write_tools(&mut out, request)?;
+    generation::write(&mut out, request, &model)?;
     for (names, key) in NATIVE {
-        if let Some(value) = first(&request, names) {
+        if let Some(value) = first(request, names) {
             write_key(&mut out, key);
             out.extend_from_slice(value.as_bytes());
         }
     }
-    write_service_tier(&mut out, &request);
+    write_service_tier(&mut out, request);
     out.push(b'}');
-    let path = model.path(request.is_true("stream")).into();
     let mut dropped = Dropped::default();
-    dropped.add_unread(&request);
-    Ok(Outgoing { path, body: out, model: None, dropped })
+    dropped.add_unread(request);
+    Ok((out, dropped))
 }
 
 fn write_conversation(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> Result<(), Error> {

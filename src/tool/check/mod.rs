@@ -71,7 +71,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "admin",
     "concurrency",
@@ -79,6 +79,7 @@ const KEYS: [&str; 13] = [
     "virtual_keys",
     "configs",
     "default_config",
+    "google_token_url",
     "dns_resolvers",
     "custom_hosts",
     "circuit_breakers",
@@ -116,6 +117,7 @@ impl Checker<'_> {
                 .get("default_config")
                 .and_then(|field| self.default_config(field, fields.get("configs"))),
             configs: fields.get("configs").map(|f| self.configs(f, &slugs)).unwrap_or_default(),
+            google_token_url: fields.get("google_token_url").and_then(|field| self.url(field)),
             dns_resolvers: fields
                 .get("dns_resolvers")
                 .map(|field| self.dns_resolvers(field))
@@ -179,13 +181,20 @@ impl Checker<'_> {
         let slug = entries.iter().find(|(key, _)| *key == "provider");
         let row = slug.and_then(|(_, field)| provider::find(field.text(&mut unnoted)?));
         let known = ["provider", "api_key", "base_url", "timeout", "headers", "default_params"];
-        let known =
-            known.into_iter().chain(setting::names(row)).chain(aws::names(row).iter().copied());
+        let account = setting::service_account(row);
+        let known = known
+            .into_iter()
+            .chain(setting::names(row))
+            .chain(aws::names(row).iter().copied())
+            .chain(account);
         let fields = Fields::open(entry, &known.collect::<Vec<_>>(), &mut self.problems);
-        let overrides = self.overrides(&fields, row);
+        let mut overrides = self.overrides(&fields, row);
         let default_params = fields.get("default_params").and_then(|field| self.object(field));
         let api_key = fields.get("api_key");
         let secret = api_key.and_then(|field| self.secret(field));
+        let account = account.and_then(|name| fields.get(name));
+        let service_account =
+            account.and_then(|field| self.service_account(field, &mut overrides.settings));
         let Some(provider) = fields.get("provider") else {
             self.problems.add(&entry.path, "needs a provider");
             return None;
@@ -195,13 +204,18 @@ impl Checker<'_> {
         let aws = self.aws_credentials(&entry.path, provider, &fields);
         match (provider.auth.header().is_some(), api_key) {
             _ if matches!(provider.auth, Auth::Aws(_)) => {}
+            (true, Some(field)) if account.is_some() => {
+                self.problems.add(&field.path, "an api_key or a service account, not both");
+            }
+            (true, None) if account.is_some() => {}
             (true, None) => self.problems.add(&entry.path, "needs an api_key"),
             (false, Some(field)) => {
                 self.problems.add(&field.path, format_args!("{slug} takes no key"));
             }
             _ => {}
         }
-        Some(VirtualKey { provider, api_key: secret, aws, overrides, default_params })
+        let api_key = secret;
+        Some(VirtualKey { provider, api_key, service_account, aws, overrides, default_params })
     }
 
     fn overrides(&mut self, fields: &Fields<'_>, row: Option<&'static Provider>) -> Overrides {

@@ -10,7 +10,20 @@ use crate::tool::model::Secret;
 const MAX_FILE: usize = 64 << 10;
 
 impl Checker<'_> {
+    /// A credential of one line.
     pub(super) fn secret(&mut self, field: &Field<'_>) -> Option<Secret> {
+        let key = self.secret_text(field)?;
+        match accept(key) {
+            Ok(secret) => Some(secret),
+            Err(message) => {
+                self.problems.add(&field.path, message);
+                None
+            }
+        }
+    }
+
+    /// The text of a credential.
+    pub(super) fn secret_text(&mut self, field: &Field<'_>) -> Option<String> {
         let text = field.text(&mut self.problems)?;
         let key = match (text.strip_prefix("file:"), text.strip_prefix("${")) {
             (Some(path), _) => self.secret_file(path),
@@ -18,8 +31,8 @@ impl Checker<'_> {
             (None, None) if text.contains("${") => Err("${...} must be the whole value".to_owned()),
             (None, None) => Ok(text.to_owned()),
         };
-        match key.and_then(accept) {
-            Ok(secret) => Some(secret),
+        match key {
+            Ok(text) => Some(text),
             Err(message) => {
                 self.problems.add(&field.path, message);
                 None

@@ -2,8 +2,9 @@
 
 use super::Checker;
 use crate::provider::{Kind, Provider, Values, placeholders};
-use crate::tool::field::Fields;
-use crate::tool::model::Overrides;
+use crate::service_account::{PROJECT, ServiceAccount};
+use crate::tool::field::{Field, Fields};
+use crate::tool::model::{Overrides, Secret};
 use crate::tool::upstream::key_settings;
 use crate::tool::yaml::Node;
 
@@ -11,20 +12,48 @@ use crate::tool::yaml::Node;
 /// in the module's configuration.
 pub(super) fn names(row: Option<&'static Provider>) -> impl Iterator<Item = &'static str> {
     let settings = row.map(|row| row.settings).unwrap_or_default();
-    settings.iter().filter(|setting| setting.kind != Kind::Secret).map(|setting| setting.name)
+    settings.iter().filter(|setting| !setting.kind.is_secret()).map(|setting| setting.name)
+}
+
+/// The key of gateway.yaml that holds a service account, for providers that take one.
+pub(super) fn service_account(row: Option<&'static Provider>) -> Option<&'static str> {
+    let mut settings = row?.settings.iter();
+    settings.find(|setting| setting.kind == Kind::ServiceAccount).map(|setting| setting.name)
 }
 
 impl Checker<'_> {
+    /// The key of a service account: usually `file:`, of as many lines as Google's console writes.
+    /// Its project is the virtual key's where that names none.
+    pub(super) fn service_account(
+        &mut self,
+        field: &Field<'_>,
+        settings: &mut Values,
+    ) -> Option<Secret> {
+        let text = self.secret_text(field)?;
+        match ServiceAccount::parse(&text) {
+            Ok(account) => {
+                let project = account.project_id.as_deref();
+                if let (None, Some(project)) = (settings.get(PROJECT), project) {
+                    settings.set(PROJECT, project.to_owned());
+                }
+                Some(Secret::new(account.to_json()))
+            }
+            Err(wanted) => {
+                self.problems.add(&field.path, wanted);
+                None
+            }
+        }
+    }
+
     pub(super) fn settings(
         &mut self,
         fields: &Fields<'_>,
         row: Option<&'static Provider>,
     ) -> Values {
         let mut values = Values::default();
-        for setting in row.map(|row| row.settings).unwrap_or_default() {
-            // A secret of the same name is Envoy's business.
-            let field = fields.get(setting.name).filter(|_| setting.kind != Kind::Secret);
-            let Some(field) = field else { continue };
+        let settings = row.map(|row| row.settings).unwrap_or_default();
+        for setting in settings.iter().filter(|setting| !setting.kind.is_secret()) {
+            let Some(field) = fields.get(setting.name) else { continue };
             let value = match field.node {
                 // Such as an account that is a number.
                 Node::Integer(number) => number.to_string(),

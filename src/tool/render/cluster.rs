@@ -23,6 +23,9 @@ pub(super) const LOOKUP: &str = "V4_PREFERRED";
 pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Value {
     let mut clusters = list(gateway, upstreams, places);
     clusters.extend(forward::on_use(gateway, places));
+    if gateway.google_token_url.is_none() {
+        clusters.push(google_token(gateway, places));
+    }
     let clusters = clusters.into_iter().map(|one| any("envoy.config.cluster.v3.Cluster", one));
     discovery(clusters.collect())
 }
@@ -38,6 +41,7 @@ pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Place
         inner(contract::TIMER, internal::TIMER, gateway, Vec::new()),
     ]);
     clusters.extend(forward::to_custom_hosts(gateway, places));
+    clusters.extend(gateway.google_token_url.as_ref().map(|_| google_token(gateway, places)));
     clusters
 }
 
@@ -62,6 +66,23 @@ fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> V
 fn inner(name: &str, listener: &str, gateway: &Gateway, filters: Vec<Value>) -> Value {
     let breakers = resilience::circuit_breakers(&CircuitBreakers::default());
     merge(common(name, gateway, false, filters::chain(filters)), merge(inside(listener), breakers))
+}
+
+/// The way to where assertions of service accounts become tokens: Google's own host is resolved on
+/// use, as those of the table are.
+fn google_token(gateway: &Gateway, places: &Places) -> Value {
+    let name = contract::GOOGLE_TOKEN;
+    let filters = vec![filters::guard(true)];
+    let given = gateway.google_token_url.as_deref().and_then(|url| BaseUrl::parse(url).ok());
+    let Some(url) = given else { return inner(name, relay::RESOLVE_ON_USE, gateway, filters) };
+    let way = match url.host.parse::<std::net::IpAddr>() {
+        Ok(_) => address(&url),
+        Err(_) => self::name(&url, gateway),
+    };
+    let tls = url.scheme == Scheme::Https;
+    let breakers = resilience::circuit_breakers(&CircuitBreakers::default());
+    let cluster = common(name, gateway, tls, filters::chain(filters));
+    merge(cluster, merge(merge(way, transport(&url, places)), breakers))
 }
 
 /// What all clusters share. `negotiates`: TLS chooses between HTTP/2 and HTTP/1.1.

@@ -18,9 +18,16 @@ const OWN_PREFIX: &str = "x-portkey-";
 
 /// The chain of a provider cluster.
 pub(super) fn of_provider(upstream: &Upstream<'_>, places: &Places) -> Vec<Value> {
-    let mut filters = of_relay(places);
-    filters.push(guard(upstream.settings.relayed));
-    filters.extend(upstream.credential.as_ref().map(|one| inject(one, places)));
+    let injector = upstream.credential.as_ref().map(|one| inject(one, places));
+    // The module makes a token of a service account's key; every other credential passes it by.
+    let (before, after) = match upstream.settings.service_account {
+        true => (injector, None),
+        false => (None, injector),
+    };
+    let mut filters = vec![strip()];
+    filters.extend(before);
+    filters.extend([plugin::filter(Role::Provider, places), guard(upstream.settings.relayed)]);
+    filters.extend(after);
     filters.extend(upstream.signature.as_ref().map(|one| sign(one, places)));
     filters
 }

@@ -114,13 +114,14 @@ const CUSTOM_ROUTES: &str = "custom_routes.json";
 
 /// Headers that mean something between the module and the rendered configuration: whatever comes
 /// from outside with such a name is dropped.
-const PRIVATE_HEADERS: [&str; 6] = [
+const PRIVATE_HEADERS: [&str; 7] = [
     header::RETRY,
     header::RETRY_AFTER,
     header::CLUSTER,
     header::SCHEME,
     header::LOCAL,
     header::RELAYED,
+    header::SERVICE_ACCOUNT,
 ];
 
 /// Every file of a gateway, in the order in which a running Envoy must get them: what is referred

@@ -99,6 +99,7 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         role,
         max_body_bytes: gateway.limits.request_body,
         request_timeout: gateway.limits.request_timeout,
+        google_token_url: gateway.google_token_url.clone().filter(|_| role == Role::Provider),
         upstreams: upstreams.collect(),
         virtual_keys: keys.collect(),
         default_config: match role {

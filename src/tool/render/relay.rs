@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{CUSTOM_ROUTES, Places, custom, early_mutation, internal, merge, set};
 use crate::contract::{cluster, header};
 use crate::provider::{Kind, PROVIDERS, Provider, Setting};
+use crate::service_account;
 
 /// Cluster and listener through which hosts of the table of providers are resolved on use.
 pub(super) const RESOLVE_ON_USE: &str = "resolve_on_use";
@@ -27,8 +28,9 @@ const TRUSTED: &str = "127.0.0.1";
 
 /// The way to the hosts of the table of providers that gateway.yaml does not name.
 pub(super) fn resolve_on_use() -> Value {
+    let token = host(service_account::TOKEN_URL);
     let (accounts, hosts): (BTreeSet<String>, BTreeSet<String>) =
-        PROVIDERS.iter().flat_map(domains).partition(|domain| domain.starts_with('*'));
+        PROVIDERS.iter().flat_map(domains).chain(token).partition(|domain| domain.starts_with('*'));
     let virtual_host = |cluster: &str, domains: BTreeSet<String>| {
         json!({
             "name": cluster,
@@ -52,19 +54,24 @@ pub(super) fn resolve_on_use() -> Value {
     relay(RESOLVE_ON_USE, routes)
 }
 
+/// The host of a URL.
+fn host(url: &str) -> Option<String> {
+    url.strip_prefix("https://")?.split('/').next().map(str::to_owned)
+}
+
 /// The hosts of a row as domains of Envoy's: with a setting in it, `*` and what follows that.
 fn domains(row: &Provider) -> Vec<String> {
-    let host = |url: &str| url.strip_prefix("https://")?.split('/').next().map(str::to_owned);
     let whole = row.settings.iter().find(|one| row.base_url == format!("{{{}}}", one.name));
     if let Some(Setting { kind: Kind::Url(endings), default, .. }) = whole {
         let known = endings.iter().map(|ending| format!("*{ending}"));
         return known.chain(default.and_then(host)).collect();
     }
+    let others = row.other_urls.iter().filter_map(|(_, url)| host(url));
     let domain = host(row.base_url).map(|host| match host.rsplit_once('}') {
         Some((_, fixed)) => format!("*{fixed}"),
         None => host,
     });
-    domain.into_iter().collect()
+    domain.into_iter().chain(others).collect()
 }
 
 /// The way to the hosts that callers name.
