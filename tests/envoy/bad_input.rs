@@ -243,7 +243,10 @@ fn wrong_content_types_and_paths() {
     let embeddings = send("POST", "/v1/embeddings", &[ANT, JSON]);
     assert_error("embeddings", &embeddings, 400, "unsupported_endpoint");
     let tokens = send("POST", "/v1/messages/count_tokens", &[OAI, JSON]);
-    assert_error("tokens", &tokens, 400, "unsupported_endpoint");
+    // A client of Anthropic's API reads Anthropic's errors.
+    assert_eq!((tokens.status, &tokens.json()["type"]), (400, &"error".into()));
+    let told = tokens.json()["error"]["message"].to_string();
+    assert!(told.contains("messagesCountTokens is not supported by openai"), "{told}");
     assert_eq!(upstream.requests().len(), 0);
     // A body without a type is JSON, as with Portkey.
     assert_eq!(send("POST", chat, &[OAI]).status, 200);
