@@ -82,7 +82,7 @@ def test_one_tier(example, listen, admin, providers, tmp_path):
         render_filter(config, out)
         deadline(lambda: chat(port, **{"x-portkey-virtual-key": "my-other"})[0] == 200)
         deadline(lambda: len(envoy.records()) >= 5)
-        models = [record["model"] for record in envoy.records()]
+        models = [record["request_model"] for record in envoy.records()]
         assert models[0] == "gpt-4o" and envoy.records()[0]["provider"] == "openai"
     assert OPENAI_SECRET not in envoy.output.read_text() + envoy.log.read_text()
 

@@ -270,8 +270,6 @@ def test_istio_s_proxy_serves(mesh):
         assert mesh.chat({"host": "other"}) == (418, "other")
         mesh.openai.verify()
         mesh.anthropic.verify()
-        records = [record for record in mesh.envoy.records()]
-        assert [record["status"] for record in records[:2]] in ([], [200, 200])
     records = mesh.envoy.records()
     assert [record["status"] for record in records][:4] == [200] * 4 and len(records) == 5
     assert records[1]["attempts"] == 2 and records[1]["provider"] == "anthropic"
