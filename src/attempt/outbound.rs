@@ -44,11 +44,7 @@ pub fn rewrite_headers(
             || CREDENTIAL_HEADERS.contains(&name)
             || prefixes.iter().any(|prefix| name.starts_with(prefix)))
     });
-    let own = proxied(&plan.path);
-    let path = own.map(|own| row.proxied_path(&place.url.path, own, &target.settings));
-    let path =
-        path.unwrap_or_else(|| row.path(&place.url.path, operation(plan, row).1, &target.settings));
-    headers.set(":path", path.map_err(|missing| missing.error(row.slug))?);
+    headers.set(":path", path(row, &place, plan, operation(plan, row).1, target)?);
     headers.set(":authority", place.url.authority());
     for (name, value) in row.headers {
         if let Ok(value) = target.settings.expand(value) {
@@ -78,6 +74,7 @@ pub fn rewrite_headers(
     }
     let key = target.api_key.as_ref().map(|key| key.0.as_str());
     if !upstream.injects_credential
+        && key_parameter(row, plan).is_none()
         && let Some((name, value)) = row.credential(key, &target.settings)
     {
         // Where a signature is due, it replaces the key.
@@ -137,6 +134,45 @@ impl Place {
         let scheme = if url.scheme == Scheme::Https { "https" } else { "http" };
         Ok(Self { url, scheme: Some(scheme) })
     }
+}
+
+fn path(
+    row: &Provider,
+    place: &Place,
+    plan: &Plan,
+    below: &str,
+    target: &Target,
+) -> Result<String, Error> {
+    let path = match proxied(&plan.path) {
+        Some(own) => row.proxied_path(&place.url.path, own, &target.settings),
+        None => row.path(&place.url.path, below, &target.settings),
+    };
+    let mut path = path.map_err(|missing| missing.error(row.slug))?;
+    // A target of a virtual key has none: its key is not even the module's to see.
+    if let (Some(name), Some(key)) = (key_parameter(row, plan), &target.api_key) {
+        let separator = if path.contains('?') { "&" } else { "?" };
+        path.extend([separator, name, "=", &percent_encoded(&key.0)]);
+    }
+    Ok(path)
+}
+
+/// See [`Provider::key_parameter`]. Who speaks to the provider itself says how it takes the key.
+fn key_parameter(row: &Provider, plan: &Plan) -> Option<&'static str> {
+    row.key_parameter.filter(|_| !plan.endpoint.is_proxied())
+}
+
+/// All but RFC 3986's unreserved characters as `%XX`.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// The headers behind the hop: all but the hop's own.
@@ -212,8 +248,7 @@ pub fn make_body(
     };
     let outgoing = row.dialect.request(&ask, edited.as_deref().unwrap_or(body))?;
     let place = Place::of(target, upstream)?;
-    let path = row.path(&place.url.path, &outgoing.path, &target.settings);
-    headers.set(":path", path.map_err(|missing| missing.error(row.slug))?);
+    headers.set(":path", path(row, &place, plan, &outgoing.path, target)?);
     dropped.append(outgoing.dropped);
     let Outgoing { body, model, speaks, .. } = outgoing;
     Ok(Made { body: Some(body), model, dropped, echo, speaks })

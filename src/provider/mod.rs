@@ -53,6 +53,9 @@ pub struct Provider {
     pub cache_control: bool,
     /// Operations that others of its format have.
     pub lacks: &'static [Endpoint],
+    /// The query parameter that a caller's own key goes in, as Portkey sends it. A key that Envoy
+    /// injects goes into the header of [`Self::auth`].
+    pub key_parameter: Option<&'static str>,
     /// How it takes a credential.
     pub auth: Auth,
     /// What it needs to know beside a key.

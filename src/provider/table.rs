@@ -36,6 +36,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     native: &[],
     cache_control: false,
     lacks: &[],
+    key_parameter: None,
     auth: Auth::Bearer,
     settings: &[],
     model: None,
@@ -381,6 +382,7 @@ pub const PROVIDERS: &[Provider] = &[
         prefix: "/v1beta",
         dialect: Dialect::Gemini,
         // Portkey puts the key into the URL, which is logged.
+        key_parameter: Some("key"),
         auth: Auth::Header("x-goog-api-key"),
         quirks: &[],
         touches: &[],
@@ -543,6 +545,7 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: &[],
         touches: &[NamedInResponses],
         native: RESPONSES,
+        other_quirks: &[(Endpoint::Embeddings, &[Default("model", "\"text-embedding-ada-002\"")])],
         ..OPENAI_COMPATIBLE
     },
     Provider {

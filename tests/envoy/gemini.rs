@@ -24,6 +24,22 @@ fn gateway(upstream: &Upstream) -> Gateway {
 }
 
 #[test]
+fn a_callers_own_key_goes_where_portkey_puts_it_and_into_no_log() {
+    let upstream = Upstream::answering(json(200, ANSWER));
+    let port = upstream.port;
+    let url = format!("http://127.0.0.1:{port}/v1beta");
+    let gateway = Gateway::start(&format!("providers:\n  google: {{base_url: '{url}'}}\n"));
+    let own = ["x-portkey-provider: google", "authorization: Bearer its key&x=1"];
+    assert_eq!(gateway.chat(&own, &CHAT.replace("\"m\"", "\"gemini-x\"")).status, 200);
+    let request = upstream.request();
+    assert_eq!(request.path, "/v1beta/models/gemini-x:generateContent?key=its%20key%26x%3D1");
+    assert_eq!(request.header("x-goog-api-key"), None);
+    assert_eq!(request.header("authorization"), None);
+    assert!(!gateway.log(1)[0].to_string().contains("its"));
+    gateway.assert_healthy();
+}
+
+#[test]
 fn a_chat_goes_to_gemini_and_comes_back() {
     let upstream = Upstream::answering(json(200, ANSWER));
     let gateway = gateway(&upstream);

@@ -50,12 +50,14 @@ fn expected(row: &Provider) -> Value {
                 let value = fields.remove(from).unwrap();
                 fields.insert(to.to_owned(), value);
             }
-            Quirk::Drop(field) | Quirk::InPath(field) => assert!(fields.remove(field).is_some()),
+            Quirk::Drop(field) | Quirk::InPath(field) => {
+                assert!(fields.remove(field).is_some());
+            }
+            Quirk::List(field) => fields[field] = json!([fields[field]]),
             Quirk::Replace(field, from, to) => {
                 assert_eq!(fields.insert(field.to_owned(), json!(to)), Some(json!(from)));
             }
             // A whole number is one in JSON, too.
-            Quirk::List(field) => fields[field] = json!([fields[field]]),
             Quirk::Clamp(field, _, max) => fields[field] = max.to_string().parse().unwrap(),
             // Every field of any quirk is there.
             Quirk::Default(field, _) => assert!(fields.contains_key(field)),
@@ -121,12 +123,15 @@ fn reached() -> impl Iterator<Item = &'static Provider> {
 
 #[test]
 fn every_vendor_gets_what_it_wants_and_nothing_else() {
-    let upstream = Upstream::start(|request, _| match request.path.rsplit(['/', ':']).next() {
-        Some("messages") => json(200, MESSAGE),
-        Some("generateContent") => json(200, GENERATED),
-        Some("chat") => json(200, COHERES),
-        Some("converse") => json(200, CONVERSE),
-        _ => json(200, COMPLETION),
+    let upstream = Upstream::start(|request, _| {
+        let path = request.path.split('?').next().unwrap_or_default();
+        match path.rsplit(['/', ':']).next() {
+            Some("messages") => json(200, MESSAGE),
+            Some("generateContent") => json(200, GENERATED),
+            Some("chat") => json(200, COHERES),
+            Some("converse") => json(200, CONVERSE),
+            _ => json(200, COMPLETION),
+        }
     });
     let gateway = Gateway::start(&gateway_yaml(upstream.port));
     let text = body().to_string();
@@ -181,7 +186,11 @@ fn check(row: &Provider, request: &Request, sent: &str, port: u16) {
     let settings = settings(row);
     let value = |value| settings.expand(value).unwrap().into_owned();
     headers.extend(row.headers.iter().map(|(name, text)| (*name, value(text))));
-    headers.extend(row.auth.header().map(|(name, prefix)| (name, format!("{prefix}sk-caller"))));
+    let key = row.auth.header().map(|(name, prefix)| (name, format!("{prefix}sk-caller")));
+    match row.key_parameter {
+        Some(name) => assert!(path.ends_with(&format!("?{name}=sk-caller")), "{slug}: {path}"),
+        None => headers.extend(key),
+    }
     let got: BTreeMap<&str, String> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     assert_eq!(got, headers, "{slug}");
