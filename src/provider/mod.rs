@@ -82,8 +82,10 @@ pub struct Provider {
 impl Provider {
     /// The edits of a request.
     pub fn edits(&self, endpoint: Endpoint) -> impl Iterator<Item = &'static Quirk> {
+        // What is translated comes into the ranges of its own format.
+        let ranges = if self.dialect == Dialect::OpenAi { self.ranges } else { &[] };
         let (quirks, ranges): (&[Quirk], &[Quirk]) = match endpoint {
-            Endpoint::ChatCompletions | Endpoint::Completions => (self.quirks, self.ranges),
+            Endpoint::ChatCompletions | Endpoint::Completions => (self.quirks, ranges),
             _ => {
                 let mut others = self.other_quirks.iter();
                 let found = others.find(|(other, _)| *other == endpoint);

@@ -180,7 +180,6 @@ const AZURE_AI_ANTHROPIC: Provider = Provider {
     client_headers: &["anthropic-beta", "anthropic-version"],
     quirks: &[],
     touches: &[],
-    ranges: &[],
     ..OPENAI_COMPATIBLE
 };
 /// Vertex AI's locations that are no single region.
@@ -223,7 +222,6 @@ pub const PROVIDERS: &[Provider] = &[
         quirks: &[],
         touches: &[],
         native: MESSAGES,
-        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -293,7 +291,6 @@ pub const PROVIDERS: &[Provider] = &[
         dialect: Dialect::Cohere,
         quirks: &[],
         touches: &[],
-        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -386,7 +383,6 @@ pub const PROVIDERS: &[Provider] = &[
         auth: Auth::Header("x-goog-api-key"),
         quirks: &[],
         touches: &[],
-        ranges: &[],
         ..OPENAI_COMPATIBLE
     },
     Provider {
