@@ -115,9 +115,8 @@ impl Case {
     fn endpoint(&self) -> Endpoint {
         match self.words().split('-').next() {
             Some("embed" | "embeddings") => Endpoint::Embeddings,
-            Some("images") => Endpoint::ImageGenerations,
-            Some("messages") => Endpoint::Messages,
-            Some("tokens") => Endpoint::CountTokens,
+            Some("images") if self.dialect == Dialect::Vertex => Endpoint::ImageGenerations,
+            Some("tokens") if self.dialect == Dialect::Vertex => Endpoint::CountTokens,
             _ => Endpoint::ChatCompletions,
         }
     }

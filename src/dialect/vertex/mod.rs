@@ -65,6 +65,8 @@ fn google(ask: &Ask<'_>, model: &Model<'_>, mut request: Object<'_>) -> Result<O
         false => "generateContent",
     };
     let path = model.path(method, ask.settings)?.into();
+    // The path says it.
+    let _ = request.get("stream");
     // The Gemini API alone keeps answers.
     let stores = request.is_true("store");
     request.remove("store");

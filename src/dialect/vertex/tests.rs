@@ -138,6 +138,18 @@ fn a_model_cannot_alter_the_path() {
 }
 
 #[test]
+fn what_is_told_elsewhere_is_not_dropped() {
+    for model in ["gemini-2.5-pro", "claude-x"] {
+        let members = "\"stream\":true,\"store\":true,\"anthropic_version\":\"vertex-1\"";
+        let body = with_members(members).replacen("\"m\"", &format!("\"{model}\""), 1);
+        let settings = settings();
+        let ask = ask(Endpoint::ChatCompletions, true, &settings);
+        let dropped = request(&ask, body.as_bytes()).unwrap().dropped.list().unwrap();
+        assert!(dropped.contains("store") && !dropped.contains("stream"), "{model}: {dropped}");
+    }
+}
+
+#[test]
 fn what_a_model_does_not_have_is_refused() {
     for (endpoint, model) in [
         (Endpoint::Embeddings, "anthropic.claude-x"),
