@@ -45,6 +45,8 @@ pub mod cluster {
     pub const STOP: &str = "portkey.stop";
     /// An internal listener that never answers: a call's time-out is the only timer of a stream.
     pub const TIMER: &str = "portkey.timer";
+    /// An internal listener that does what the clients' does: the gateway's way to itself.
+    pub const GATEWAY: &str = "portkey.gateway";
     /// An internal listener that resolves the host of the request, if gateway.yaml allows it.
     pub const CUSTOM: &str = "portkey.custom";
     /// Where Google exchanges a service account's assertion for an access token.

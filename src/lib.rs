@@ -6,6 +6,7 @@
 
 pub mod adapter;
 pub mod attempt;
+pub mod cache;
 pub mod config;
 pub mod contract;
 pub mod decide;

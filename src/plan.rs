@@ -1,6 +1,7 @@
 //! The contract between the two roles: what the gateway role decided, as the provider role reads
 //! it from filter state. Written once per client request, read once per attempt.
 
+use crate::config::caching::Caching;
 use crate::endpoint::Endpoint;
 use crate::provider::Values;
 use crate::report::Position;
@@ -75,6 +76,9 @@ pub struct Target {
     pub retry: Retry,
     /// Where the request goes on, the outermost strategy first.
     pub fallbacks: Vec<Fallback>,
+    /// Whether its answers are kept, which is the gateway role's business alone.
+    #[serde(skip)]
+    pub cache: Option<Caching>,
 }
 
 /// The next target of one fallback strategy.

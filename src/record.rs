@@ -26,6 +26,10 @@ pub const FIELDS: &[&str] = &[
     "error_source",
     "option_index",
     "trail",
+    "cache_status",
+    "cache_similarity",
+    "saved_tokens",
+    "saved_ms",
     "time_to_first_byte_ms",
     "response_code_details",
     "response_id",
@@ -71,6 +75,14 @@ pub struct Record {
     pub option_index: Option<String>,
     /// Every attempt, as `config.targets[0]=503 12ms`.
     pub trail: Option<String>,
+    /// `x-portkey-cache-status`, where the cache was asked.
+    pub cache_status: Option<&'static str>,
+    /// The cosine of a question that means the same.
+    pub cache_similarity: Option<f32>,
+    /// Tokens of prompt and answer that a kept answer saved, as far as they are known.
+    pub saved_tokens: Option<u64>,
+    /// Milliseconds that the kept answer took the first time.
+    pub saved_ms: Option<u64>,
     /// Milliseconds from the request headers to the response headers.
     pub time_to_first_byte_ms: Option<u64>,
     /// Envoy's word for how the response came about.

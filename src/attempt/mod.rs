@@ -24,6 +24,7 @@ use crate::report::{self, Position, Report};
 use crate::service_account::{Call, Vault};
 use inbound::{Answer, Progress};
 use outbound::Made;
+pub use outbound::effective;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 use token::{Request, Waiting};

@@ -300,6 +300,18 @@ fn edit(
         return Ok(None);
     }
     let mut object = parse(body)?;
+    if edited {
+        apply_params(target, upstream, &mut object)?;
+    }
+    let changed = provider::apply(quirks, &mut object, dropped) || edited;
+    Ok(changed.then(|| object.to_vec()))
+}
+
+fn apply_params(
+    target: &Target,
+    upstream: &Upstream,
+    object: &mut Object<'_>,
+) -> Result<(), Error> {
     if let Some(params) = default_params(target, upstream) {
         for (key, value) in parse(params.get().as_bytes())?.iter() {
             if object.get(key).is_none() {
@@ -315,8 +327,17 @@ fn edit(
     for key in &target.drop_params {
         object.remove(key);
     }
-    let changed = provider::apply(quirks, &mut object, dropped) || edited;
-    Ok(changed.then(|| object.to_vec()))
+    Ok(())
+}
+
+/// The body that is put in the provider's format: the client's, with the params of the target.
+pub fn effective<'a>(
+    target: &Target,
+    upstream: &Upstream,
+    mut body: Object<'a>,
+) -> Option<Object<'a>> {
+    apply_params(target, upstream, &mut body).ok()?;
+    Some(body)
 }
 
 fn parse(text: &[u8]) -> Result<Object<'_>, Error> {

@@ -1,6 +1,7 @@
 //! The settings that targets inherit, with Portkey's rules: `override_params` are merged and the
 //! child's win; all others are replaced as a whole.
 
+use super::caching::Caching;
 use super::reader::{Problems, REQUIRED, Reader, note};
 use crate::json::Object;
 use crate::plan::{Hold, Retry};
@@ -33,6 +34,8 @@ pub struct Inherited {
     pub forward_headers: Vec<String>,
     /// Another base URL than the provider's.
     pub custom_host: Option<String>,
+    /// Whether answers are kept.
+    pub cache: Option<Caching>,
 }
 
 impl Inherited {
@@ -62,6 +65,7 @@ impl Inherited {
             forward_headers: forward_headers(reader, problems)
                 .unwrap_or_else(|| parent.forward_headers.clone()),
             custom_host: custom_host(reader, problems).or_else(|| parent.custom_host.clone()),
+            cache: Caching::read(reader, problems).or(parent.cache),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What operators and callers write: the plugin configuration, the request's headers, the config object.
 
+pub mod caching;
 pub mod custom_host;
 pub mod inherit;
 pub mod query;

@@ -1,9 +1,10 @@
 //! The plugin configuration, checked and resolved once, as both roles look things up in it.
 
 use super::custom_host;
-use super::settings::{CustomHost, Role, Settings, Upstream as RawUpstream, VERSION};
+use super::settings::{Cache, CustomHost, Role, Settings, Upstream as RawUpstream, VERSION};
 use super::tree::{self, Known, Node};
 use super::weighted;
+use crate::cache::flights::Flights;
 use crate::json::Object;
 use crate::provider::{self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders};
 use crate::service_account;
@@ -27,6 +28,10 @@ pub struct Registry {
     /// Slug of the saved config of requests that name nothing.
     pub default_config: Option<String>,
     configs: BTreeMap<String, Saved>,
+    /// The cache of answers.
+    pub cache: Option<Cache>,
+    /// Requests under way on this worker.
+    pub flights: Flights,
 }
 
 /// A saved config.
@@ -151,6 +156,8 @@ impl Registry {
             custom_hosts: settings.custom_hosts,
             default_config: settings.default_config,
             configs: BTreeMap::new(),
+            cache: settings.cache,
+            flights: Flights::default(),
         };
         for (slug, json) in settings.configs {
             let root = tree::read(json.get(), &registry)

@@ -32,6 +32,10 @@ pub struct RequestOptions<'a> {
     pub debug: bool,
     /// `x-portkey-strict-open-ai-compliance`: only `false` says anything.
     pub relaxed: bool,
+    /// `x-portkey-cache-force-refresh` is `true`: no kept answer will do.
+    pub cache_refresh: bool,
+    /// `x-portkey-cache-namespace`: answers are kept apart by it, instead of by the metadata.
+    pub cache_namespace: Option<&'a str>,
     /// `Authorization` without `Bearer`.
     pub bearer: Option<&'a str>,
 }
@@ -61,6 +65,10 @@ impl<'a> RequestOptions<'a> {
                 Some("strict-open-ai-compliance") => options.relaxed = value == "false",
                 Some("custom-host") => options.custom_host = Some(value),
                 Some("forward-headers") => options.forward_headers = Some(value),
+                Some("cache-force-refresh") => {
+                    options.cache_refresh = value.eq_ignore_ascii_case("true");
+                }
+                Some("cache-namespace") => options.cache_namespace = Some(value),
                 Some("debug") => options.debug = value == "true",
                 Some(_) => {}
             }

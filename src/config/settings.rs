@@ -38,6 +38,71 @@ pub struct Settings {
     /// Saved config objects by slug.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub configs: BTreeMap<String, Box<RawValue>>,
+    /// The cache of answers; `None`: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+}
+
+/// The cache of answers. It keeps what configs ask it to keep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Entries of the store inside the process, at most.
+    pub max_entries: u64,
+    /// Bytes of all of them, at most.
+    pub max_bytes: u64,
+    /// Bytes of one entry, at most, in any store.
+    pub max_entry_bytes: u64,
+    /// Seconds that an answer is kept when the config does not say.
+    pub max_age: u64,
+    /// Milliseconds that all calls of one request to embedding and stores may take together.
+    pub timeout: u64,
+    /// Milliseconds that a request waits for an equal one that is under way; `None`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_flight: Option<u64>,
+    /// Where answers are kept, if not inside the process: a server of Redis's commands over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Server>,
+    /// How requests that mean the same are found; `None`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semantic: Option<Semantic>,
+}
+
+/// A server that the cache uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its cluster.
+    pub cluster: String,
+    /// Value of the `:authority` header.
+    pub authority: String,
+    /// Prefix of every path.
+    pub path: String,
+}
+
+/// How requests that mean the same are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Semantic {
+    /// Value of `x-portkey-provider` on the requests for embeddings: a slug, or `@` and a virtual
+    /// key.
+    pub provider: String,
+    /// The embedding model.
+    pub model: String,
+    /// Length of the vectors, for models that know several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<u32>,
+    /// Least cosine of two questions that mean the same.
+    pub threshold: f32,
+    /// Whether numbers, negations and names must agree, too.
+    pub guard: bool,
+    /// Vectors of one partition inside the process, at most.
+    pub max_vectors: u64,
+    /// Where vectors are kept, if not inside the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qdrant: Option<Server>,
+    /// What the names of Qdrant's collections begin with.
+    pub collection: String,
 }
 
 /// A host that `custom_host` may name.

@@ -1,5 +1,6 @@
 //! The gateway role: one client request, from its headers to its log record. No I/O.
 
+pub mod cache;
 mod chain;
 pub mod envoy_error;
 mod local;
@@ -10,6 +11,8 @@ mod setting;
 mod target_error;
 
 use crate::adapter::Format;
+use crate::cache::call::{Answer, Call, Job};
+use crate::cache::shared::Shared;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::endpoint::Endpoint;
@@ -28,6 +31,10 @@ pub trait World {
     fn is_cooling(&self, cluster: &str) -> bool;
     /// Unix time in nanoseconds.
     fn now(&self) -> u64;
+    /// The memory of all workers; without one nothing is cached.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
 }
 
 /// What becomes of a request.
@@ -35,6 +42,8 @@ pub trait World {
 pub enum Verdict {
     /// The whole body is needed first.
     NeedBody,
+    /// The answer to this call is needed first.
+    Call(Call),
     /// It goes on its way.
     Forward(Forward),
     /// It is answered here.
@@ -80,6 +89,7 @@ pub struct Gateway {
     started: u64,
     /// The format of errors that the client reads, if it is not OpenAI's.
     format: Option<Format>,
+    cache: cache::Cache,
 }
 
 #[derive(Debug)]
@@ -88,6 +98,8 @@ enum State {
     Start,
     /// Waits for the body.
     Body(Box<Waiting>),
+    /// Waits for what the cache has.
+    LookUp(Box<cache::Pending>),
     /// Providers are being asked.
     Forwarded(Box<Plan>),
     /// The answer was made here.
@@ -104,8 +116,16 @@ struct Waiting {
 impl Gateway {
     /// A request whose headers are to come.
     pub fn new(registry: Rc<Registry>) -> Self {
-        let (record, state) = (Record::default(), State::Start);
-        Self { registry, record, state, debug: false, passed: 0, started: 0, format: None }
+        Self {
+            registry,
+            record: Record::default(),
+            state: State::Start,
+            debug: false,
+            passed: 0,
+            started: 0,
+            format: None,
+            cache: cache::Cache::default(),
+        }
     }
 
     /// The request headers.
@@ -145,12 +165,13 @@ impl Gateway {
         match std::mem::replace(&mut self.state, State::Replied) {
             State::Forwarded(plan) => {
                 let reply = self.answer(&plan, details, &report, headers, end_of_stream);
+                self.record_answer(&plan, &report, headers, reply.is_none() && !end_of_stream);
                 if reply.is_none() {
                     self.state = State::Forwarded(plan);
                 }
                 reply
             }
-            State::Start | State::Body(_) if !details.starts_with(DETAILS) => {
+            State::Start | State::Body(_) | State::LookUp(_) if !details.starts_with(DETAILS) => {
                 // Envoy did not wait for the rest of the request.
                 let status = headers.text(":status").and_then(|text| text.parse().ok());
                 let limit = self.registry.max_body_bytes;
@@ -178,7 +199,11 @@ impl Gateway {
     /// The log record, at the very end. `report` is the value of
     /// [`crate::contract::property::REPORT`], `details` is Envoy's `response_code_details`.
     pub fn record(&mut self, report: Option<&[u8]>, details: &str) -> Vec<u8> {
-        let report = report.and_then(Report::decode);
+        self.leave_flight();
+        let report = match report.and_then(Report::decode) {
+            None => self.cache.report(),
+            report => report,
+        };
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
@@ -194,6 +219,33 @@ impl Gateway {
             self.record.error_source = Some(Source::Provider.as_str().to_owned());
         }
         self.record.encode(report.as_ref())
+    }
+
+    /// The answer to [`Verdict::Call`]; `None` when there is none.
+    pub fn on_call_answer(&mut self, world: &dyn World, answer: Option<Answer>) -> Verdict {
+        self.go_on(world, answer).unwrap_or_else(|error| self.fail(&error))
+    }
+
+    /// Whether the bytes of the answer are to be given to [`Self::on_response_bytes`].
+    pub fn reads_response(&self) -> bool {
+        self.cache.reads()
+    }
+
+    /// The next bytes of the answer, as the client gets them.
+    pub fn on_response_bytes(&mut self, bytes: &[u8]) {
+        self.cache.on_bytes(bytes);
+    }
+
+    /// The answer is over. `report` is the value of [`crate::contract::property::REPORT`]. Gives
+    /// what is to be done for the cache when nobody waits for it.
+    pub fn on_response_end(&mut self, world: &dyn World, report: Option<&[u8]>) -> Vec<Job> {
+        let report = report.and_then(Report::decode).unwrap_or_default();
+        self.keep_answer(world, report)
+    }
+
+    /// What the cache did for the request, for counters.
+    pub fn cached(&self) -> Option<cache::Effect> {
+        self.cache.effect(&self.record)
     }
 
     fn fail(&mut self, error: &Error) -> Verdict {

@@ -63,7 +63,7 @@ impl Gateway {
         }
         resolved.plan.body_length = Some(length);
         match parsed {
-            Ok(object) => {
+            Ok(ref object) => {
                 self.record.stream = Some(resolved.plan.stream);
                 self.record.model = object.string("model").map(|model| bounded(model.into()));
             }
@@ -75,7 +75,10 @@ impl Gateway {
                     .with_hint(format!("body: {error}")));
             }
         }
-        self.forward(waiting.headers, resolved)
+        match parsed.ok().and_then(|body| self.look_up(world, &waiting.headers, &resolved, body)) {
+            Some(lookup) => self.begin_lookup(world, waiting.headers, resolved, lookup),
+            None => self.forward(waiting.headers, resolved),
+        }
     }
 
     fn resolve(
@@ -126,7 +129,11 @@ impl Gateway {
         Ok(())
     }
 
-    fn forward(&mut self, mut headers: Headers, resolved: Resolved) -> Result<Verdict, Error> {
+    pub(super) fn forward(
+        &mut self,
+        mut headers: Headers,
+        resolved: Resolved,
+    ) -> Result<Verdict, Error> {
         let Resolved { mut plan, route, timeout } = resolved;
         headers.retain(|name| match plan.endpoint.is_proxied() {
             true => !is_ours(name),

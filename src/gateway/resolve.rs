@@ -148,6 +148,8 @@ impl Resolver<'_> {
             resets
                 && same
                 && target.custom_host.is_none()
+                // Whose answer is looked for must be known.
+                && target.cache.is_none()
                 && !self.world.is_cooling(&target.cluster)
         });
         Ok(fits.then_some((targets, timeout)))
@@ -221,6 +223,7 @@ impl Resolver<'_> {
             hold: settings.stream_hold,
             retry: settings.retry.clone(),
             fallbacks: step.fallbacks.clone(),
+            cache: settings.cache,
         })
     }
 

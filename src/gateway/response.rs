@@ -69,7 +69,7 @@ impl Gateway {
     }
 
     /// Adds the headers that say what was tried.
-    fn describe(
+    pub(super) fn describe(
         &self,
         plan: &Plan,
         report: &Report,
@@ -85,10 +85,10 @@ impl Gateway {
         set("provider", self.record.provider.unwrap_or_default());
         set("last-used-option-index", &target.option_index);
         set("retry-attempt-count", &retries.to_string());
-        set("cache-status", "DISABLED");
         if let Some(dropped) = report.dropped.list() {
             set("dropped-params", &dropped);
         }
+        set("cache-status", self.cache.status.as_str());
         if self.debug {
             set("attempts", &trail(plan, report));
         }

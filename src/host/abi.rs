@@ -116,6 +116,14 @@ mod raw {
             size: usize,
             cas: u32,
         ) -> u32;
+        pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub fn proxy_define_metric(
+            kind: u32,
+            name: *const u8,
+            name_size: usize,
+            metric: *mut u32,
+        ) -> u32;
+        pub fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
         pub fn proxy_continue_stream(stream: u32) -> u32;
         pub fn proxy_close_stream(stream: u32) -> u32;
         pub fn proxy_send_local_response(
@@ -141,6 +149,7 @@ mod raw {
 
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 1;
+const CAS_MISMATCH: u32 = 8;
 
 fn check(call: &'static str, status: u32) -> HostResult<()> {
     match status {
@@ -310,11 +319,20 @@ pub fn set_property(path: &str, value: &[u8]) -> HostResult<()> {
 /// # Errors
 /// The host refused.
 pub fn shared_data(key: &str) -> HostResult<Option<Vec<u8>>> {
+    numbered_shared_data(key).map(|found| found.map(|(value, _)| value))
+}
+
+/// The same with the number of this state of the value.
+///
+/// # Errors
+/// The host refused.
+pub fn numbered_shared_data(key: &str) -> HostResult<Option<(Vec<u8>, u32)>> {
     let mut cas = 0;
-    fetch("get_shared_data", |data, length| {
+    let value = fetch("get_shared_data", |data, length| {
         // SAFETY: pointer and length of a live string, three pointers to live locals.
         unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, length, &raw mut cas) }
-    })
+    })?;
+    Ok(value.map(|value| (value, cas)))
 }
 
 /// Writes a shared value, whatever it was. Keys are never evicted: only use a fixed set.
@@ -323,12 +341,68 @@ pub fn shared_data(key: &str) -> HostResult<Option<Vec<u8>>> {
 /// The host refused.
 pub fn set_shared_data(key: &str, value: &[u8]) -> HostResult<()> {
     const WHATEVER_IT_WAS: u32 = 0;
+    replace_shared_data(key, value, WHATEVER_IT_WAS).map(|_| ())
+}
+
+/// Writes a shared value whose state still has that number; tells whether it was so.
+///
+/// # Errors
+/// The host refused for another reason.
+pub fn replace_shared_data(key: &str, value: &[u8], number: u32) -> HostResult<bool> {
     // SAFETY: pointers and lengths of a live string and a live slice.
     let status = unsafe {
         let (data, size) = (value.as_ptr(), value.len());
-        raw::proxy_set_shared_data(key.as_ptr(), key.len(), data, size, WHATEVER_IT_WAS)
+        raw::proxy_set_shared_data(key.as_ptr(), key.len(), data, size, number)
     };
-    check("set_shared_data", status)
+    match status {
+        CAS_MISMATCH => Ok(false),
+        status => check("set_shared_data", status).map(|()| true),
+    }
+}
+
+/// Has the root context's timer go off every so many milliseconds; 0 stops it.
+///
+/// # Errors
+/// The host refused.
+pub fn set_tick_period(milliseconds: u32) -> HostResult<()> {
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) };
+    check("set_tick_period", status)
+}
+
+/// The counter of that name.
+///
+/// # Errors
+/// The host refused.
+pub fn define_counter(name: &str) -> HostResult<u32> {
+    const COUNTER: u32 = 0;
+    let mut metric = 0;
+    // SAFETY: pointer and length of a live string, a pointer to a live local.
+    let status =
+        unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) };
+    check("define_metric", status).map(|()| metric)
+}
+
+/// Adds to a counter.
+///
+/// # Errors
+/// There is no such counter.
+pub fn increment_counter(metric: u32, by: u64) -> HostResult<()> {
+    // SAFETY: no pointers.
+    let status =
+        unsafe { raw::proxy_increment_metric(metric, i64::try_from(by).unwrap_or(i64::MAX)) };
+    check("increment_metric", status)
+}
+
+/// Lets a held request go on.
+///
+/// # Errors
+/// The host refused.
+pub fn resume_request() -> HostResult<()> {
+    const REQUEST: u32 = 0;
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_continue_stream(REQUEST) };
+    check("continue_stream", status)
 }
 
 /// Lets a held request go on.

@@ -2,7 +2,7 @@
 
 use super::abi::{self, Buffer, HostResult, Map};
 use super::world::Envoy;
-use super::{headers, refuse, reply, set_headers};
+use super::{caller, counters, headers, refuse, reply, set_headers};
 use crate::config::registry::Registry;
 use crate::contract::property;
 use crate::gateway::{Forward, Gateway, Verdict};
@@ -17,11 +17,13 @@ pub struct Stream {
     /// The body is being collected.
     waiting: bool,
     replied: bool,
+    /// The call whose answer is waited for.
+    call: Option<u32>,
 }
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { core: Gateway::new(registry), waiting: false, replied: false }
+        Self { core: Gateway::new(registry), waiting: false, replied: false, call: None }
     }
 
     fn apply(&mut self, verdict: Verdict) -> Action {
@@ -30,6 +32,16 @@ impl Stream {
         match verdict {
             Verdict::NeedBody => Action::Pause,
             Verdict::Reply(answer) => reply(&answer),
+            Verdict::Call(call) => match caller::dispatch(&call) {
+                Some(token) => {
+                    self.call = Some(token);
+                    Action::Pause
+                }
+                None => {
+                    let verdict = self.core.on_call_answer(&Envoy, None);
+                    self.apply(verdict)
+                }
+            },
             Verdict::Forward(forward) => match send(&forward) {
                 Ok(()) => Action::Continue,
                 Err(error) => refuse(&error.to_string()),
@@ -44,6 +56,14 @@ impl Stream {
                 self.apply(verdict)
             }
             Err(error) => refuse(&error.to_string()),
+        }
+    }
+
+    /// The whole answer went out.
+    fn on_end(&mut self) {
+        match abi::property(property::REPORT) {
+            Ok(report) => caller::leave(self.core.on_response_end(&Envoy, report.as_deref())),
+            Err(error) => log::error!("an answer was not kept: {error}"),
         }
     }
 
@@ -78,7 +98,19 @@ fn send(forward: &Forward) -> HostResult<()> {
     abi::call_foreign_function("clear_route_cache", b"").map(|_| ())
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
+        if self.call.take() != Some(token) {
+            return;
+        }
+        let verdict = self.core.on_call_answer(&Envoy, caller::answer(headers, body));
+        if self.apply(verdict) == Action::Continue
+            && let Err(error) = abi::resume_request()
+        {
+            log::error!("a request was not sent on: {error}");
+        }
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
@@ -123,7 +155,30 @@ impl HttpContext for Stream {
         })
     }
 
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.core.reads_response() {
+            match abi::buffer(Buffer::ResponseBody, 0, size) {
+                Ok(bytes) => self.core.on_response_bytes(&bytes),
+                Err(error) => log::error!("the response body was not read: {error}"),
+            }
+            if end_of_stream {
+                self.on_end();
+            }
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if self.core.reads_response() {
+            self.on_end();
+        }
+        Action::Continue
+    }
+
     fn on_log(&mut self) {
+        if let Some(effect) = self.core.cached() {
+            counters::count(effect);
+        }
         let written = abi::property(property::REPORT).and_then(|report| {
             let details = abi::property("response\0code_details")?.unwrap_or_default();
             let details = String::from_utf8_lossy(&details);

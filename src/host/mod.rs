@@ -2,11 +2,15 @@
 //! events to the two roles and their verdicts to Envoy.
 
 mod abi;
+mod caller;
+mod counters;
 mod gateway;
 mod logger;
 mod provider;
 mod world;
 
+use crate::cache::lookup;
+use crate::cache::slots::Slots;
 use crate::config::registry::Registry;
 use crate::config::settings::Role;
 use crate::gateway::Reply;
@@ -26,6 +30,7 @@ proxy_wasm::main! {{
 #[derive(Default)]
 struct Root {
     registry: Option<Rc<Registry>>,
+    jobs: caller::Jobs,
 }
 
 impl Root {
@@ -33,11 +38,20 @@ impl Root {
         let node = abi::property("xds\0node").map_err(|e| e.to_string())?;
         requirements::check(&node.unwrap_or_default())?;
         let json = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|e| e.to_string())?;
-        Registry::parse(&json)
+        let registry = Registry::parse(&json)?;
+        if let Some(settings) = &registry.cache {
+            Slots::new(&world::Envoy, lookup::limits(settings)).lay_out();
+        }
+        Ok(registry)
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
+        let answer = caller::answer(headers, body);
+        self.jobs.on_answer(token, answer.as_ref());
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -52,6 +66,10 @@ impl RootContext for Root {
                 false
             }
         }
+    }
+
+    fn on_tick(&mut self) {
+        self.jobs.begin();
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {

@@ -1,6 +1,7 @@
 //! Chance, time and what all workers share.
 
 use super::abi;
+use crate::cache::shared::Shared;
 use crate::gateway::World;
 use crate::service_account::{self, Vault};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -22,6 +23,26 @@ impl World for Envoy {
 
     fn now(&self) -> u64 {
         abi::now().unwrap_or_default()
+    }
+
+    fn shared(&self) -> Option<&dyn Shared> {
+        Some(self)
+    }
+}
+
+impl Shared for Envoy {
+    fn get(&self, name: &str) -> Option<(Vec<u8>, u32)> {
+        abi::numbered_shared_data(name).ok().flatten()
+    }
+
+    fn set(&self, name: &str, value: &[u8]) {
+        if let Err(error) = abi::set_shared_data(name, value) {
+            log::error!("a shared value was not written: {error}");
+        }
+    }
+
+    fn replace(&self, name: &str, value: &[u8], seen: u32) -> bool {
+        abi::replace_shared_data(name, value, seen).unwrap_or_default()
     }
 }
 

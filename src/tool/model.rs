@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use crate::config::tree::Known;
-use crate::provider::{Provider, Values};
+use crate::provider::{BaseUrl, Provider, Values};
 
 /// The whole file.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Gateway {
     pub logs: Vec<Log>,
     /// Sizes and times.
     pub limits: Limits,
+    /// The cache of answers; `None`: there is none.
+    pub cache: Option<Cache>,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -206,6 +208,65 @@ impl Default for OutlierDetection {
             max_ejection_percent: 49,
         }
     }
+}
+
+/// The cache of answers, times in milliseconds.
+#[derive(Debug)]
+pub struct Cache {
+    /// Entries inside the process.
+    pub max_entries: u64,
+    /// Bytes of all of them.
+    pub max_bytes: u64,
+    /// Bytes of one.
+    pub max_entry_bytes: u64,
+    /// How long an answer is kept when the config does not say, in seconds.
+    pub max_age: u64,
+    /// What all calls of one request may take together.
+    pub timeout: u64,
+    /// How long a request waits for an equal one.
+    pub single_flight: Option<u64>,
+    /// Where answers are kept, if not inside the process.
+    pub redis: Option<Server>,
+    /// How requests that mean the same are found.
+    pub semantic: Option<Semantic>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            max_entries: 1 << 16,
+            max_bytes: 64 << 20,
+            max_entry_bytes: 1 << 20,
+            max_age: 7 * 24 * 3600,
+            timeout: 300,
+            single_flight: None,
+            redis: None,
+            semantic: None,
+        }
+    }
+}
+
+/// A server that the cache uses.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it is.
+    pub url: BaseUrl,
+    /// The credential for it.
+    pub secret: Option<Secret>,
+}
+
+/// How requests that mean the same are found; see [`crate::config::settings::Semantic`].
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Semantic {
+    pub provider: String,
+    pub model: String,
+    pub dimensions: Option<u32>,
+    pub threshold: f32,
+    pub guard: bool,
+    pub max_vectors: u64,
+    pub collection: String,
+    pub qdrant: Option<Server>,
 }
 
 /// A sink of the access log.

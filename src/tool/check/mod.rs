@@ -1,6 +1,7 @@
 //! gateway.yaml from raw to valid. All problems are found in one go, each with its path.
 
 mod aws;
+mod cache;
 mod custom_host;
 mod resilience;
 mod saved;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
+use super::model::{Cache, Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
 use super::yaml::Node;
 use crate::provider::{self, Auth, PROVIDERS, Provider};
 
@@ -86,6 +87,7 @@ const KEYS: [&str; 14] = [
     "outlier_detection",
     "logs",
     "limits",
+    "cache",
 ];
 
 impl Checker<'_> {
@@ -139,6 +141,10 @@ impl Checker<'_> {
                 None => self.log_file("portkey-access.jsonl").into_iter().collect(),
             },
             limits: fields.get("limits").map(|f| self.limits(f)).unwrap_or_default(),
+            cache: match fields.get("cache") {
+                Some(field) => self.cache(field, &slugs),
+                None => Some(Cache::default()),
+            },
             secret_files: Vec::new(),
         }
     }

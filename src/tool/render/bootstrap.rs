@@ -12,6 +12,7 @@ const MAX_CONNECTIONS: u32 = 50_000;
 pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
     let (host, port) = (gateway.admin.ip().to_string(), gateway.admin.port());
     let mut listeners = vec![listener::listener(gateway, places)];
+    listeners.push(internal::gateway(gateway, places));
     listeners.extend(internal_listeners(places));
     json!({
         "node": { "id": "portkey-envoy", "cluster": "portkey-envoy" },

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    Places, any, discovery, duration, extension, filters, forward, internal, merge, relay,
+    Places, any, cache, discovery, duration, extension, filters, forward, internal, merge, relay,
     resilience,
 };
 use crate::contract::cluster as contract;
@@ -22,6 +22,7 @@ pub(super) const LOOKUP: &str = "V4_PREFERRED";
 /// The discovery response with every cluster.
 pub(super) fn resources(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Value {
     let mut clusters = list(gateway, upstreams, places);
+    clusters.push(inner(contract::GATEWAY, internal::GATEWAY, gateway, Vec::new()));
     clusters.extend(forward::on_use(gateway, places));
     if gateway.google_token_url.is_none() {
         clusters.push(google_token(gateway, places));
@@ -42,6 +43,7 @@ pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Place
     ]);
     clusters.extend(forward::to_custom_hosts(gateway, places));
     clusters.extend(gateway.google_token_url.as_ref().map(|_| google_token(gateway, places)));
+    clusters.extend(cache::clusters(gateway, places));
     clusters
 }
 
@@ -60,6 +62,25 @@ fn of_provider(gateway: &Gateway, upstream: &Upstream<'_>, places: &Places) -> V
     let breakers = resilience::circuit_breakers(&gateway.circuit_breakers);
     let options = filters::chain(filters::of_provider(upstream, places));
     merge(common(&upstream.cluster, gateway, negotiates, options), merge(way, breakers))
+}
+
+/// A cluster of a server that is no provider, behind these filters.
+pub(super) fn of_server(
+    cluster: &str,
+    url: &BaseUrl,
+    filters: Vec<Value>,
+    gateway: &Gateway,
+    places: &Places,
+) -> Value {
+    let way = match url.host.parse::<std::net::IpAddr>() {
+        Ok(_) => address(url),
+        Err(_) => merge(name(url, gateway), resilience::outlier_detection(gateway)),
+    };
+    let way = merge(way, transport(url, places));
+    let breakers = resilience::circuit_breakers(&CircuitBreakers::default());
+    let negotiates = url.scheme == Scheme::Https;
+    let options = filters::chain(filters);
+    merge(common(cluster, gateway, negotiates, options), merge(way, breakers))
 }
 
 /// A cluster that leads to one of our listeners. The limits are those of the clusters behind it.

@@ -112,7 +112,8 @@ pub(super) fn remove_all(prefix: &str) -> Value {
     json!({ "remove_on_match": { "key_matcher": { "prefix": prefix } } })
 }
 
-fn inject(credential: &Credential<'_>, places: &Places) -> Value {
+/// Adds a credential.
+pub(super) fn inject(credential: &Credential<'_>, places: &Places) -> Value {
     let mut generic = json!({
         "credential": {
             "name": secret::name(credential.slug),

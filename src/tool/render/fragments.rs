@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{CLUSTERS, CUSTOM_ROUTES, ROUTES};
 use super::{
-    File, Places, access_log, any, bootstrap, cluster, custom, discovery, file, filters, listener,
-    merge, plugin, plugin_file, route, secret,
+    File, Places, access_log, any, bootstrap, cache, cluster, custom, discovery, file, filters,
+    internal, listener, merge, plugin, plugin_file, route, secret,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -69,7 +69,9 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let upstreams = upstream::list(gateway);
     let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
     let mut files: Vec<File> = credentials.map(secret::sds).collect();
-    let listeners = bootstrap::internal_listeners(places);
+    files.extend(cache::credentials(gateway).iter().map(secret::sds));
+    let mut listeners = bootstrap::internal_listeners(places);
+    listeners.push(internal::gateway(gateway, places));
     let listeners = listeners.into_iter().map(|one| any("envoy.config.listener.v3.Listener", one));
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{extension, listener, merge, relay, set};
+use super::{Places, access_log, extension, listener, merge, plugin, relay, set};
+use crate::config::settings::Role;
+use crate::tool::model::Gateway;
 
 /// Listener of the demo provider, as the table of providers names it.
 const DEMO: &str = "demo";
@@ -12,6 +14,9 @@ pub(super) const STOP: &str = "stop";
 
 /// Listener of [`crate::contract::cluster::TIMER`].
 pub(super) const TIMER: &str = "timer";
+
+/// Listener of [`crate::contract::cluster::GATEWAY`].
+pub(super) const GATEWAY: &str = "gateway";
 
 /// Longer than any time that gateway.yaml or a caller may set.
 const FOREVER: &str = "604800s";
@@ -71,6 +76,16 @@ fn timer() -> Value {
     let answer = json!([{ "match": { "prefix": "/" }, "direct_response": { "status": 503 } }]);
     let hosts = json!([{ "name": TIMER, "domains": ["*"], "routes": answer }]);
     listener(TIMER, fixed_routes(TIMER, hosts), vec![hold])
+}
+
+/// What clients get, for the module itself: embeddings through all that clients' requests go
+/// through.
+pub(super) fn gateway(gateway: &Gateway, places: &Places) -> Value {
+    let options = merge(
+        listener::routes(places),
+        json!({ "access_log": access_log::loggers(&gateway.logs) }),
+    );
+    listener(GATEWAY, options, vec![plugin::filter(Role::Gateway, places)])
 }
 
 /// Without it a long request would still be on its way when it is answered.

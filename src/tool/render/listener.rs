@@ -41,15 +41,20 @@ pub(super) fn router() -> Value {
     )
 }
 
+/// The routes of clients' requests, as a field of a connection manager.
+pub(super) fn routes(places: &Places) -> Value {
+    json!({ "rds": {
+        "route_config_name": route::NAME,
+        "config_source": places.source(super::ROUTES),
+    } })
+}
+
 fn manager(gateway: &Gateway, places: &Places) -> Value {
     let ours = json!({
-        "rds": {
-            "route_config_name": route::NAME,
-            "config_source": places.source(super::ROUTES),
-        },
         "http_filters": [plugin::filter(Role::Gateway, places), router()],
         "access_log": access_log::loggers(&gateway.logs),
     });
+    let ours = merge(ours, routes(places));
     merge(merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway)), ours)
 }
 

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod bootstrap;
+mod cache;
 mod cluster;
 mod custom;
 mod filters;
@@ -132,6 +133,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let mut files: Vec<File> = credentials.map(secret::sds).collect();
     let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
     files.extend(signatures.filter_map(secret::aws));
+    files.extend(cache::credentials(gateway).iter().map(secret::sds));
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
         file(ROUTES, route::resource(gateway, &upstreams)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Module, Places, any, discovery, merge};
+use super::{Module, Places, any, cache, discovery, merge};
 use crate::config::settings::{CustomHost, Role, Settings, VERSION};
 use crate::provider::virtual_key_cluster;
 use crate::tool::model::{self, Gateway};
@@ -110,6 +110,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
             Role::Gateway => gateway.configs.clone(),
             // The gateway role has put what matters of them into the plan.
             Role::Provider => BTreeMap::new(),
+        },
+        cache: match role {
+            Role::Gateway => cache::settings(gateway),
+            Role::Provider => None,
         },
         custom_hosts: match role {
             Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),
