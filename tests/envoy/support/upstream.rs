@@ -79,6 +79,11 @@ impl Upstream {
         self.requests.lock().unwrap().clone()
     }
 
+    /// How many there were so far.
+    pub fn requests_count(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
     /// The only request that it got.
     pub fn request(&self) -> Request {
         let requests = self.requests();
