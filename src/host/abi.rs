@@ -405,17 +405,6 @@ pub fn resume_request() -> HostResult<()> {
     check("continue_stream", status)
 }
 
-/// Lets a held request go on.
-///
-/// # Errors
-/// The host refused.
-pub fn resume_request() -> HostResult<()> {
-    const REQUEST: u32 = 0;
-    // SAFETY: no pointers.
-    let status = unsafe { raw::proxy_continue_stream(REQUEST) };
-    check("continue_stream", status)
-}
-
 /// Lets a held response go on.
 ///
 /// # Errors
