@@ -149,7 +149,8 @@ fn fixtures_give_their_golden_files() {
 /// What an adapter makes is what every dialect takes, or refuses by the name of a field.
 #[test]
 fn every_dialect_takes_what_adapters_make() {
-    let settings = Values::default();
+    let mut settings = Values::default();
+    settings.set("vertex_project_id", "project".to_owned());
     let translated = PROVIDERS.iter().filter(|row| row.chat && row.dialect != Dialect::OpenAi);
     let mut refused = Vec::new();
     for row in translated {
