@@ -151,6 +151,7 @@ fn fixtures_give_their_golden_files() {
 fn every_dialect_takes_what_adapters_make() {
     let mut settings = Values::default();
     settings.set("vertex_project_id", "project".to_owned());
+    settings.set("vertex_region", "global".to_owned());
     let translated = PROVIDERS.iter().filter(|row| row.chat && row.dialect != Dialect::OpenAi);
     let mut refused = Vec::new();
     for row in translated {
