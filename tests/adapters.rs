@@ -1,5 +1,5 @@
-//! The adapters' fixtures, `tests/fixtures/{messages,responses}`: golden files, streams that are
-//! cut at every byte, and input that is damaged.
+//! The adapters' fixtures, `tests/fixtures/{messages,responses,completions}`: golden files,
+//! streams that are cut at every byte, and input that is damaged.
 //!
 //! `GOLDEN=update cargo test --test adapters` rewrites the golden files; read the difference.
 
@@ -25,8 +25,14 @@ struct Case {
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut cases = Vec::new();
-    for (folder, format) in [("messages", Format::Messages), ("responses", Format::Responses)] {
-        for (kind, least) in [("request", 20), ("response", 10), ("stream", 6), ("error", 5)] {
+    let kinds = [("request", 20), ("response", 10), ("stream", 6), ("error", 5)];
+    for (folder, format, kinds) in [
+        ("messages", Format::Messages, kinds.as_slice()),
+        ("responses", Format::Responses, &kinds),
+        // Their errors are chat completions'.
+        ("completions", Format::Completions, &[("request", 10), ("response", 6), ("stream", 6)]),
+    ] {
+        for &(kind, least) in kinds {
             let before = cases.len();
             for entry in fs::read_dir(root.join(folder).join(kind)).unwrap() {
                 let path = entry.unwrap().path();
@@ -64,6 +70,7 @@ fn context(format: Format) -> Context {
             1,
         ),
         Format::Responses => request.to_owned(),
+        Format::Completions => request.replace("\"input\":", "\"echo\":true,\"prompt\":"),
     };
     let echo: Echo = format.request(request.as_bytes(), taker("")).unwrap().echo;
     Context { echo, created: 1_735_689_600 }
@@ -242,6 +249,9 @@ fn check(case: &Case, output: &[u8]) {
     if case.kind != "stream" {
         return;
     }
+    if case.format == Format::Completions {
+        return check_chunks(output);
+    }
     let mut names = Vec::new();
     let mut decoder = Decoder::new(Framing::Sse);
     let mut on_event = |event: Event<'_>| {
@@ -257,4 +267,23 @@ fn check(case: &Case, output: &[u8]) {
     let is_last = |name: &String| last.contains(&name.as_str()) || name == "response.failed";
     assert_eq!(names.iter().filter(|name| is_last(name)).count(), 1, "{names:?}");
     assert!(is_last(names.last().unwrap()), "{names:?}");
+}
+
+/// Chunks are JSON objects, of which an error is the last, or `[DONE]`.
+fn check_chunks(output: &[u8]) {
+    let mut ends = Vec::new();
+    let mut decoder = Decoder::new(Framing::Sse);
+    let mut on_event = |event: Event<'_>| {
+        if event.data == b"[DONE]" {
+            return ends.push(true);
+        }
+        let value: Value = serde_json::from_slice(event.data)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(event.data)));
+        assert!(value.get("error").is_some() || value["object"] == "text_completion", "{value}");
+        ends.push(value.get("error").is_some());
+    };
+    decoder.push(output, &mut on_event).unwrap();
+    decoder.finish(&mut on_event);
+    assert_eq!(ends.iter().filter(|end| **end).count(), 1, "{ends:?}");
+    assert_eq!(ends.last(), Some(&true), "{ends:?}");
 }

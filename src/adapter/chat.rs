@@ -20,6 +20,11 @@ pub(super) struct Chunk<'a> {
     #[serde(borrow)]
     choices: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub(super) usage: Option<&'a RawValue>,
+    /// Who answered, where our dialects or a gateway say so.
+    #[serde(borrow)]
+    pub(super) provider: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
 
@@ -33,6 +38,8 @@ pub(super) struct Choice<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow)]
     logprobs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) finish_reason: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -144,9 +151,14 @@ impl<'a> Chunk<'a> {
 
     /// The first of the choices: other formats have one answer.
     pub(super) fn choice(&self) -> Option<Choice<'a>> {
-        let choices = array(self.choices?.get())?;
-        let mut choices = choices.into_iter().filter_map(|raw| object::<Choice<'a>>(raw.get()));
+        let mut choices = self.choices().into_iter();
         choices.find(|choice| choice.index.is_none_or(|index| matches!(index.get(), "0" | "null")))
+    }
+
+    /// All of them.
+    pub(super) fn choices(&self) -> Vec<Choice<'a>> {
+        let choices = self.choices.and_then(|raw| array(raw.get())).unwrap_or_default();
+        choices.into_iter().filter_map(|raw| object(raw.get())).collect()
     }
 
     /// Whether it is a chat completion at all.
@@ -156,6 +168,11 @@ impl<'a> Chunk<'a> {
 }
 
 impl<'a> Choice<'a> {
+    /// Its place among the choices.
+    pub(super) fn index(&self) -> Option<u64> {
+        self.index.and_then(|raw| raw.get().parse().ok())
+    }
+
     /// Log probabilities of the text: raw JSON, as both of OpenAI's APIs have them.
     pub(super) fn logprobs(&self) -> Option<&'a str> {
         let logprobs: Logprobs<'a> = object(self.logprobs?.get())?;

@@ -1,5 +1,5 @@
-//! The triangle: clients of Anthropic's Messages API and of OpenAI's Responses API at providers
-//! that have chat completions alone.
+//! The triangle: clients of Anthropic's Messages API, of OpenAI's Responses API and of its legacy
+//! completions at providers that have chat completions alone.
 //!
 //! A client's request becomes a chat completion request, which the provider's dialect takes from
 //! there; a chat completion, or its chunks, becomes what the client's API answers. Pure: the same
@@ -7,6 +7,7 @@
 
 mod calls;
 mod chat;
+pub mod completions;
 mod error;
 pub mod messages;
 mod parts;
@@ -27,6 +28,8 @@ pub enum Format {
     Messages,
     /// OpenAI's Responses API.
     Responses,
+    /// OpenAI's legacy completions.
+    Completions,
 }
 
 /// What a target's chat completions take beside OpenAI's own; each of these takes what the ones
@@ -75,6 +78,8 @@ pub struct Echo {
     pub model: Option<Box<RawValue>>,
     /// Members of a Responses answer, each with a comma before it.
     pub members: Vec<u8>,
+    /// What the text of a completion begins with, escaped as between the quotes of a JSON string.
+    pub text: String,
 }
 
 /// What an adapter must know beside the chat completion.
@@ -107,13 +112,19 @@ impl Format {
         match endpoint {
             Endpoint::Messages => Some(Self::Messages),
             Endpoint::Responses => Some(Self::Responses),
+            Endpoint::Completions => Some(Self::Completions),
             _ => None,
         }
     }
 
     /// The format that a client must be translated from for an operation of this provider.
     pub fn needed(endpoint: Endpoint, row: &Provider) -> Option<Self> {
-        Self::of(endpoint).filter(|_| row.chat && !row.native.contains(&endpoint))
+        let format = Self::of(endpoint)?;
+        let own = match format {
+            Self::Completions => row.has(endpoint),
+            Self::Messages | Self::Responses => row.native.contains(&endpoint),
+        };
+        (row.chat && !own).then_some(format)
     }
 
     /// The format whose errors a client of an operation reads, if they are not OpenAI's.
@@ -130,6 +141,7 @@ impl Format {
         match self {
             Self::Messages => messages::request::translate(body, taker),
             Self::Responses => responses::request::translate(body, taker),
+            Self::Completions => completions::request::translate(body),
         }
     }
 
@@ -139,6 +151,7 @@ impl Format {
         match self {
             Self::Messages => messages::response::translate(body, context, facts),
             Self::Responses => responses::response::translate(body, context, facts),
+            Self::Completions => completions::response::translate(body, context),
         }
     }
 
@@ -146,7 +159,7 @@ impl Format {
     pub fn error(self, status: u16, body: Vec<u8>) -> Vec<u8> {
         match self {
             Self::Messages => error::in_anthropics_shape(status, &body),
-            Self::Responses => body,
+            Self::Responses | Self::Completions => body,
         }
     }
 
@@ -155,6 +168,7 @@ impl Format {
         match self {
             Self::Messages => Stream::Messages(messages::stream::Stream::new(context)),
             Self::Responses => Stream::Responses(Box::new(responses::stream::Stream::new(context))),
+            Self::Completions => Stream::Completions(completions::stream::Stream::new(context)),
         }
     }
 }
@@ -166,6 +180,8 @@ pub enum Stream {
     Messages(messages::stream::Stream),
     /// For a client of the Responses API.
     Responses(Box<responses::stream::Stream>),
+    /// For a client of legacy completions.
+    Completions(completions::stream::Stream),
 }
 
 impl Stream {
@@ -179,6 +195,7 @@ impl Stream {
         match self {
             Self::Messages(stream) => stream.on_chunk(&chunk, facts, out),
             Self::Responses(stream) => stream.on_chunk(&chunk, facts, out),
+            Self::Completions(stream) => stream.on_chunk(&chunk, out),
         }
     }
 
@@ -191,6 +208,7 @@ impl Stream {
         match self {
             Self::Messages(stream) => stream.fail(None, message, out),
             Self::Responses(stream) => stream.fail(None, message, out),
+            Self::Completions(stream) => stream.fail(None, message, out),
         }
     }
 
@@ -198,6 +216,7 @@ impl Stream {
         match self {
             Self::Messages(stream) => stream.finish(facts, out),
             Self::Responses(stream) => stream.finish(facts, out),
+            Self::Completions(stream) => stream.finish(out),
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct Provider {
     /// Whether it has chat completions.
     pub chat: bool,
     /// Operations beside chat completions that it has itself: of Anthropic's Messages API and
-    /// OpenAI's Responses API. Where it has chat completions alone, they are made of these.
+    /// OpenAI's Responses API (of legacy completions [`Self::has`] tells). Where it has chat completions alone, they are made of these.
     pub native: &'static [Endpoint],
     /// Whether its chat completions take Anthropic's `cache_control`, in OpenAI's format.
     pub cache_control: bool,

@@ -58,7 +58,8 @@ pub fn translate(body: &[u8], taker: Taker) -> Result<Request, Error> {
     }
     out.push(b'}');
     let model = model.and_then(|raw| RawValue::from_string(raw.to_owned()).ok());
-    let echo = Echo { model, members: echo::members(&request, &repeated) };
+    let members = echo::members(&request, &repeated);
+    let echo = Echo { model, members, ..Echo::default() };
     Ok(Request { body: out, echo, dropped })
 }
 
