@@ -36,7 +36,7 @@ pub struct Answer {
     context: Context,
     facts: Facts,
     mode: Mode,
-    /// A chat completion: the only kind of stream whose proper end is known here.
+    /// A chat completion.
     chat: bool,
     translates: bool,
     /// Whether a failure is put into OpenAI's shape.
@@ -128,12 +128,17 @@ impl Answer {
         self
     }
 
+    /// Whether the proper end of a stream is known here.
+    fn ends(&self) -> bool {
+        self.chat || self.translates
+    }
+
     fn mode(&self, headers: &Headers) -> Mode {
         let media = headers.get("content-type").map(media_type).unwrap_or_default();
         let success = (200..300).contains(&self.outcome.status);
         // Compressed events cannot be read: they are judged as a whole, and refused.
         let framing = self.dialect.framing();
-        if media == framing.media_type() && success && !(self.chat && is_encoded(headers)) {
+        if media == framing.media_type() && success && !(self.ends() && is_encoded(headers)) {
             let stream = self.dialect.stream(self.context.clone());
             let events = Events::new(Decoder::new(framing), stream, self.output(headers));
             return match self.chat && self.hold != Hold::None {
@@ -227,7 +232,7 @@ impl Answer {
             None => self.mode(headers),
         };
         let longer = match &self.mode {
-            Mode::Stream(events) => self.chat || matches!(events.output, Output::Edited(..)),
+            Mode::Stream(events) => self.ends() || matches!(events.output, Output::Edited(..)),
             Mode::HeldStream(..) => true,
             _ => false,
         };
@@ -386,7 +391,7 @@ impl Answer {
         match std::mem::replace(&mut self.mode, Mode::Pass) {
             Mode::Stream(events) | Mode::HeldStream(events, _) => {
                 self.facts = events.stream.into_facts();
-                self.facts.complete |= !self.chat;
+                self.facts.complete |= !self.ends();
             }
             _ => {}
         }

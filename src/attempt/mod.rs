@@ -263,6 +263,7 @@ impl Attempt {
             strict: target.strict && adapted.is_none(),
             created: now / 1000,
             model: self.model.take(),
+            counted: row.dialect.counts(headers),
         };
         let outcome = outcome::of_headers(headers, now);
         if let Some(pause) = cooling(outcome, upstream).filter(|_| target.custom_host.is_none()) {

@@ -68,7 +68,8 @@ pub fn rewrite_headers(
         // Portkey names one for every method but GET.
         headers.set("content-type", "application/json");
     }
-    if operation(plan, row).0 == Endpoint::ChatCompletions {
+    let asked = operation(plan, row).0;
+    if asked == Endpoint::ChatCompletions || row.dialect.translates(asked) {
         let stream = row.dialect.framing().media_type();
         headers.set("accept", if plan.stream { stream } else { "application/json" });
     }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 /// Longest id and model that chunks carry, in bytes: every chunk has them.
 const MAX_NAME: usize = 256;
 
-/// Appends a chat completion object, or a chunk of one, up to its first choice.
+/// Appends a completion object, of a chat or not, or a chunk of one, up to its first choice.
 ///
 /// `id` and `model` are the provider's; without an id one is made of the time, without a model it is
 /// the one that was asked for.
@@ -20,7 +20,8 @@ pub(super) fn write_head(
     object: &str,
 ) {
     out.extend_from_slice(b"{\"id\":\"");
-    write_id(out, id, "chatcmpl-", context);
+    let prefix = if object == "text_completion" { "cmpl-" } else { "chatcmpl-" };
+    write_id(out, id, prefix, context);
     out.extend_from_slice(b"\",\"object\":");
     write_string(out, object);
     out.extend_from_slice(b",\"created\":");

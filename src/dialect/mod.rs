@@ -1,6 +1,7 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
+mod base64;
 pub mod bedrock;
 pub mod cohere;
 pub(crate) mod completion;
@@ -22,6 +23,7 @@ pub(crate) use failure::status_of;
 
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::http::Headers;
 use crate::provider::{Provider, Values};
 use crate::stream::{Event, Framing};
 use serde::{Deserialize, Serialize};
@@ -97,6 +99,8 @@ pub struct Context {
     pub created: u64,
     /// [`Outgoing::model`]: stands for the model that answered where nobody tells it.
     pub model: Option<Box<RawValue>>,
+    /// What [`Dialect::counts`] has found: stands for counts that the body does not tell.
+    pub counted: Option<Usage>,
 }
 
 /// Token counts, as OpenAI counts them.
@@ -152,7 +156,8 @@ impl Dialect {
     /// always pass.
     pub fn has(self, endpoint: Endpoint) -> bool {
         use Endpoint::{
-            ChatCompletions, CountTokens, Embeddings, Files, ImageGenerations, Messages, Rerank,
+            ChatCompletions, Completions, CountTokens, Embeddings, Files, ImageGenerations,
+            Messages, Rerank,
         };
         match (self, endpoint) {
             (Self::Bedrock, Endpoint::Models) => false,
@@ -164,7 +169,9 @@ impl Dialect {
             (Self::Vertex, endpoint) => {
                 matches!(endpoint, CountTokens | Embeddings | ImageGenerations)
             }
-            (Self::Bedrock, _) => false,
+            (Self::Bedrock, endpoint) => {
+                matches!(endpoint, Completions | CountTokens | Embeddings | ImageGenerations)
+            }
         }
     }
 
@@ -180,11 +187,12 @@ impl Dialect {
 
     /// Whether bodies of this operation change on their way.
     pub fn translates(self, endpoint: Endpoint) -> bool {
-        use Endpoint::{ChatCompletions, CountTokens, Embeddings, ImageGenerations};
+        use Endpoint::{ChatCompletions, Completions, CountTokens, Embeddings, ImageGenerations};
         match (self, endpoint) {
             (Self::OpenAi, _) => false,
             (_, ChatCompletions) | (Self::Cohere | Self::Gemini, Embeddings) => true,
-            (Self::Vertex, Embeddings | ImageGenerations | CountTokens) => true,
+            (Self::Vertex | Self::Bedrock, Embeddings | ImageGenerations | CountTokens) => true,
+            (Self::Bedrock, Completions) => true,
             _ => false,
         }
     }
@@ -200,6 +208,10 @@ impl Dialect {
             (Self::Gemini, Endpoint::Embeddings) => gemini::embeddings::request(body),
             (Self::Cohere, Endpoint::ChatCompletions) => cohere::request::translate(body),
             (Self::Bedrock, Endpoint::ChatCompletions) => bedrock::request::translate(body),
+            (Self::Bedrock, Endpoint::Completions) => bedrock::invoke::completion(body),
+            (Self::Bedrock, Endpoint::Embeddings) => bedrock::invoke::embeddings::request(body),
+            (Self::Bedrock, Endpoint::ImageGenerations) => bedrock::invoke::images::request(body),
+            (Self::Bedrock, Endpoint::CountTokens) => bedrock::invoke::tokens::request(body),
             (Self::Cohere, Endpoint::Embeddings) => cohere::embed::request(body),
             (Self::Vertex, _) => vertex::request(ask, body),
             _ => Ok(Outgoing::new(ask.path.to_owned().into(), body.to_vec())),
@@ -215,6 +227,14 @@ impl Dialect {
             Self::OpenAi | Self::Cohere | Self::Bedrock => {}
             Self::Anthropic => anthropic::response::observe(body, facts),
             Self::Gemini | Self::Vertex => gemini::response::observe(body, facts),
+        }
+    }
+
+    /// Token counts that the headers of an answer tell.
+    pub fn counts(self, headers: &Headers) -> Option<Usage> {
+        match self {
+            Self::Bedrock => bedrock::invoke::counts(headers),
+            _ => None,
         }
     }
 
@@ -240,6 +260,18 @@ impl Dialect {
             }
             (Self::Bedrock, Endpoint::ChatCompletions) => {
                 bedrock::response::translate(body, context, facts)
+            }
+            (Self::Bedrock, Endpoint::Completions) => {
+                bedrock::invoke::completed(body, context, facts)
+            }
+            (Self::Bedrock, Endpoint::Embeddings) => {
+                bedrock::invoke::embeddings::response(body, context, facts)
+            }
+            (Self::Bedrock, Endpoint::ImageGenerations) => {
+                bedrock::invoke::images::response(body, context, facts)
+            }
+            (Self::Bedrock, Endpoint::CountTokens) => {
+                bedrock::invoke::tokens::response(body, context, facts)
             }
             (Self::Cohere, Endpoint::Embeddings) => cohere::embed::response(body, context, facts),
             (Self::Gemini, Endpoint::Embeddings) => {
@@ -279,6 +311,9 @@ impl Dialect {
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
             Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
             Self::Cohere => Stream::Cohere(cohere::stream::Stream::new(context)),
+            Self::Bedrock if context.endpoint == Endpoint::Completions => {
+                Stream::Invoked(bedrock::invoke::stream::Stream::new(context))
+            }
             Self::Bedrock => Stream::Bedrock(bedrock::stream::Stream::new(context)),
         }
     }
@@ -297,6 +332,8 @@ pub enum Stream {
     Cohere(cohere::stream::Stream),
     /// Translated event by event.
     Bedrock(bedrock::stream::Stream),
+    /// Translated event by event; the end is written at the end.
+    Invoked(bedrock::invoke::stream::Stream),
 }
 
 impl Stream {
@@ -308,6 +345,7 @@ impl Stream {
             Self::Gemini(stream) => stream.on_event(event, out),
             Self::Cohere(stream) => stream.on_event(event, out),
             Self::Bedrock(stream) => stream.on_event(event, out),
+            Self::Invoked(stream) => stream.on_event(event, out),
         }
     }
 
@@ -320,6 +358,7 @@ impl Stream {
             Self::Gemini(stream) => stream.on_end(out),
             Self::Cohere(stream) => stream.on_end(out),
             Self::Bedrock(stream) => stream.on_end(out),
+            Self::Invoked(stream) => stream.on_end(out),
         }
     }
 
@@ -331,6 +370,7 @@ impl Stream {
             Self::Gemini(stream) => stream.facts,
             Self::Cohere(stream) => stream.facts,
             Self::Bedrock(stream) => stream.facts,
+            Self::Invoked(stream) => stream.facts,
         }
     }
 
@@ -342,6 +382,7 @@ impl Stream {
             Self::Gemini(stream) => stream.content,
             Self::Cohere(stream) => stream.content,
             Self::Bedrock(stream) => stream.content,
+            Self::Invoked(stream) => stream.content,
         }
     }
 
@@ -353,6 +394,7 @@ impl Stream {
             Self::Gemini(stream) => &stream.facts,
             Self::Cohere(stream) => &stream.facts,
             Self::Bedrock(stream) => &stream.facts,
+            Self::Invoked(stream) => &stream.facts,
         }
     }
 }

@@ -49,9 +49,14 @@ pub(crate) fn write_line(out: &mut Vec<u8>, raw: &str) {
 
 /// Raw JSON without the white space between its tokens; Google indents what it answers.
 pub(crate) fn compact(raw: &str) -> Cow<'_, str> {
-    if !raw.contains(['\n', '\r']) {
-        return Cow::Borrowed(raw);
+    match raw.contains(['\n', '\r']) {
+        true => Cow::Owned(minify(raw)),
+        false => Cow::Borrowed(raw),
     }
+}
+
+/// Raw JSON without any white space between its tokens.
+pub(crate) fn minify(raw: &str) -> String {
     let (mut out, mut quoted, mut escaped) = (String::with_capacity(raw.len()), false, false);
     for letter in raw.chars() {
         if quoted {
@@ -64,7 +69,7 @@ pub(crate) fn compact(raw: &str) -> Cow<'_, str> {
         }
         out.push(letter);
     }
-    Cow::Owned(out)
+    out
 }
 
 /// Appends the key of an object's next member; the object's brace must be in `out` already.

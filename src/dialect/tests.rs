@@ -8,6 +8,7 @@ const CONTEXT: Context = Context {
     strict: false,
     created: 1,
     model: None,
+    counted: None,
 };
 
 fn stream(dialect: Dialect, events: &[&str]) -> Facts {

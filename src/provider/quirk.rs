@@ -25,6 +25,8 @@ pub enum Quirk {
     Default(&'static str, &'static str),
     /// A string that the vendor wants as a list of one.
     List(&'static str),
+    /// An object whose `type` is `enabled` or `disabled`, as a boolean of the second name.
+    Switch(&'static str, &'static str),
 }
 
 /// Whether there is anything to edit.
@@ -56,6 +58,7 @@ impl Quirk {
         match self {
             Self::SystemRole => "messages",
             Self::Rename(field, _)
+            | Self::Switch(field, _)
             | Self::Drop(field)
             | Self::InPath(field)
             | Self::Replace(field, ..)
@@ -70,6 +73,7 @@ impl Quirk {
         match self {
             Self::SystemRole => value.and_then(without_developers).is_some(),
             Self::Rename(..) | Self::Drop(_) | Self::InPath(_) => value.is_some(),
+            Self::Switch(..) => value.and_then(switched).is_some(),
             Self::Replace(_, from, _) => {
                 value.and_then(|raw| serde_json::from_str(raw).ok()) == Some(from)
             }
@@ -86,6 +90,11 @@ impl Quirk {
             Self::Rename(from, _) if body.get(from) == Some("null") => body.remove(from),
             Self::Rename(from, to) => body.rename(from, to),
             Self::Drop(field) | Self::InPath(field) => body.remove(field),
+            Self::Switch(from, to) => {
+                let Some(on) = body.get(from).and_then(switched) else { return false };
+                body.set(from, on.to_string());
+                body.rename(from, to)
+            }
             Self::Replace(field, from, to) => {
                 let found = body.string(field).is_some_and(|value| value == from);
                 if found {
@@ -111,6 +120,15 @@ impl Quirk {
                 true
             }
         }
+    }
+}
+
+/// Whether an object's `type` says that something is on.
+fn switched(raw: &str) -> Option<bool> {
+    match Object::parse(raw.as_bytes()).ok()?.string("type")?.as_str() {
+        "enabled" => Some(true),
+        "disabled" => Some(false),
+        _ => None,
     }
 }
 
@@ -159,6 +177,7 @@ impl fmt::Display for Quirk {
         match self {
             Self::SystemRole => f.write_str("developer → system"),
             Self::Rename(from, to) => write!(f, "{from} → {to}"),
+            Self::Switch(from, to) => write!(f, "{from} → {to} true or false"),
             Self::Drop(field) => write!(f, "no {field}"),
             Self::InPath(field) => write!(f, "{field} in the path"),
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
@@ -197,6 +216,16 @@ mod tests {
             (rename, r#"{"max_tokens":5,"max_completion_tokens":9}"#, r#"{"max_tokens":9}"#),
             (rename, r#"{"max_tokens":5,"max_completion_tokens":null}"#, r#"{"max_tokens":5}"#),
             (Drop("user"), r#"{"a":1.0,"user":"u"}"#, r#"{"a":1.0}"#),
+            (
+                Switch("thinking", "think"),
+                r#"{"a":1,"thinking":{"type":"enabled","budget_tokens":9}}"#,
+                r#"{"a":1,"think":true}"#,
+            ),
+            (
+                Switch("thinking", "think"),
+                r#"{"thinking":{"type":"disabled"},"think":true}"#,
+                r#"{"think":false}"#,
+            ),
             (List("input"), r#"{"input":"a\n"}"#, r#"{"input":["a\n"]}"#),
             (Replace("t", "required", "any"), r#"{"t":"required"}"#, r#"{"t":"any"}"#),
             (clamp, r#"{"temperature":2}"#, r#"{"temperature":1.5}"#),
@@ -223,6 +252,8 @@ mod tests {
             (Clamp("t", 0.0, 1.0), r#"{"t":1.00}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":"2"}"#),
             (Clamp("t", 0.0, 1.0), r#"{"t":null}"#),
+            (Switch("thinking", "think"), r#"{"thinking":{"type":"adaptive"}}"#),
+            (Switch("thinking", "think"), r#"{"thinking":true,"think":false}"#),
             (List("input"), r#"{"input":["a"]}"#),
             (List("input"), r#"{"a":"input"}"#),
             (SystemRole, r#"{"messages":[{"role":"user","content":"a developer"}]}"#),

@@ -3,7 +3,9 @@
 //! A row says what differs from [`OPENAI_COMPATIBLE`]. What a vendor merely ignores is no quirk;
 //! what its documentation says that it refuses is.
 
-use super::quirk::Quirk::{self, Clamp, Default, Drop, InPath, List, Rename, Replace, SystemRole};
+use super::quirk::Quirk::{
+    self, Clamp, Default, Drop, InPath, List, Rename, Replace, Switch, SystemRole,
+};
 use super::touch::Touch::{
     self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
 };
@@ -87,6 +89,10 @@ const MAX_TOKENS: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS];
 
 /// The same, where Portkey asks for a short answer if the client says nothing.
 const SHORT: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS, Default("max_tokens", "128")];
+
+/// The same, and thoughts by Ollama's name for them, as Portkey asks for them; `reasoning_effort` it
+/// knows itself.
+const OLLAMA: &[Quirk] = &[SystemRole, ONLY_MAX_TOKENS, Switch("thinking", "think")];
 
 /// The same, with a temperature of 1 at most.
 const MAX_TOKENS_AND_COOL: &[Quirk] =
@@ -530,7 +536,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "http://127.0.0.1:11434",
         prefix: "/v1",
         auth: Auth::None,
-        quirks: MAX_TOKENS,
+        quirks: OLLAMA,
         touches: NAMED_IN_CHUNKS,
         ..OPENAI_COMPATIBLE
     },

@@ -3,7 +3,7 @@
 
 use super::support::client;
 use super::support::gateway::Gateway;
-use super::support::upstream::{Request, Step, Upstream, json, last_chunk};
+use super::support::upstream::{Request, Step, Upstream, answer, json, last_chunk};
 use super::{CHAT, CHAT_STREAM, COMPLETION};
 use serde_json::Value;
 use std::time::Duration;
@@ -265,5 +265,85 @@ fn sagemaker_gets_the_body_as_it_is_and_signed() {
     assert_eq!(request.header("x-amzn-sagemaker-target-model"), Some("model.tar.gz"));
     let signature = request.header("authorization").unwrap();
     assert!(signature.contains("/eu-west-3/sagemaker/aws4_request, "), "{signature}");
+    gateway.assert_healthy();
+}
+
+const TITAN: &str = r#"{"results":[{"outputText":" a","completionReason":"FINISH","tokenCount":2}],"inputTextTokenCount":3}"#;
+
+/// A request of an operation that goes through InvokeModel.
+fn ask(gateway: &Gateway, path: &str, body: &str) -> client::Response {
+    let mut headers = KEYS.to_vec();
+    headers.push("content-type: application/json");
+    client::send(gateway.port, "POST", path, &headers, body.as_bytes())
+}
+
+#[test]
+fn models_are_invoked_in_their_own_formats() {
+    let counted = "content-type: application/json\r\nx-amzn-bedrock-input-token-count: 9\r\n";
+    let upstream = Upstream::start(move |_, at| match at {
+        0 => answer(200, counted, r#"{"embeddings":{"float":[[0.5,-1]]}}"#),
+        1 => json(200, TITAN),
+        2 => json(200, r#"{"images":["AA=="],"finish_reasons":[null]}"#),
+        3 => json(200, r#"{"inputTokens":17}"#),
+        _ => json(400, r#"{"message":"no such model"}"#),
+    });
+    let gateway = gateway(upstream.port, 9);
+    let embedded = ask(
+        &gateway,
+        "/v1/embeddings",
+        r#"{"model":"cohere.embed-english-v3","input":"a","input_type":"clustering"}"#,
+    );
+    assert_eq!(embedded.json()["data"][0]["embedding"][1], -1, "{}", embedded.text());
+    assert_eq!(embedded.json()["usage"]["prompt_tokens"], 9);
+    let completed = ask(
+        &gateway,
+        "/v1/completions",
+        r#"{"model":"amazon.titan-text-lite-v1","prompt":"a","user":"u"}"#,
+    );
+    assert_eq!(completed.json()["choices"][0]["text"], " a", "{}", completed.text());
+    assert_eq!(completed.header("x-portkey-dropped-params"), Some("user"));
+    let drawn = ask(
+        &gateway,
+        "/v1/images/generations",
+        r#"{"model":"stability.sd3-large-v1:0","prompt":"a"}"#,
+    );
+    assert_eq!(drawn.json()["data"][0]["b64_json"], "AA==", "{}", drawn.text());
+    let count = r#"{"model":"eu.anthropic.claude-v9","messages":[]}"#;
+    let tokens = ask(&gateway, "/v1/messages/count_tokens", count);
+    assert_eq!(tokens.text(), r#"{"input_tokens":17}"#);
+    let refused = ask(&gateway, "/v1/messages/count_tokens", count);
+    assert_eq!((refused.status, &refused.json()["type"]), (400, &"error".into()));
+    let requests = upstream.requests();
+    for (request, path) in requests.iter().zip([
+        "/model/cohere.embed-english-v3/invoke",
+        "/model/amazon.titan-text-lite-v1/invoke",
+        "/model/stability.sd3-large-v1%3A0/invoke",
+        "/model/anthropic.claude-v9/count-tokens",
+        "/model/anthropic.claude-v9/count-tokens",
+    ]) {
+        assert_eq!(request.path, path);
+        check_signed(request, "AKIDCALLER", "eu-west-3", None);
+        assert_eq!(request.header("accept"), Some("application/json"));
+    }
+    let records = gateway.log(5);
+    assert_eq!((&records[0]["prompt_tokens"], &records[1]["total_tokens"]), (&9.into(), &5.into()));
+    gateway.assert_healthy();
+}
+
+#[test]
+fn a_streamed_completion_ends_or_says_that_it_does_not() {
+    let streams = ["completions-mistral", "completions-truncated"];
+    let upstream = Upstream::start(move |_, at| streamed(streams[at]));
+    let gateway = gateway(upstream.port, 9);
+    let body = r#"{"model":"mistral.m-v0:2","prompt":"a","stream":true}"#;
+    let whole = ask(&gateway, "/v1/completions", body);
+    assert_eq!(whole.header("content-type"), Some("text/event-stream"));
+    assert!(whole.text().ends_with("data: [DONE]\n\n"), "{}", whole.text());
+    let cut = ask(&gateway, "/v1/completions", body);
+    assert!(cut.text().contains("stream_truncated") && !cut.text().contains("[DONE]"));
+    let path = &upstream.requests()[0].path;
+    assert_eq!(path, "/model/mistral.m-v0%3A2/invoke-with-response-stream");
+    let records = gateway.log(2);
+    assert_eq!((&records[0]["total_tokens"], &records[0]["stream"]), (&7.into(), &true.into()));
     gateway.assert_healthy();
 }

@@ -23,6 +23,7 @@ fn body() -> Value {
         "temperature": 1.75,
         "seed": 31,
         "tool_choice": "required",
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
         "min_p": 0.05,
         "unheard_of": {"a": [1, null]},
     });
@@ -49,6 +50,10 @@ fn expected(row: &Provider) -> Value {
             Quirk::Rename(from, to) => {
                 let value = fields.remove(from).unwrap();
                 fields.insert(to.to_owned(), value);
+            }
+            Quirk::Switch(from, to) => {
+                assert_eq!(fields.remove(from).unwrap()["type"], "enabled");
+                fields.insert(to.to_owned(), json!(true));
             }
             Quirk::Drop(field) | Quirk::InPath(field) => {
                 assert!(fields.remove(field).is_some());

@@ -160,7 +160,9 @@ def test_a_stream_of_tool_calls(bedrock):
 def test_every_translated_fixture_is_a_request_of_bedrocks():
     seen = 0
     for path in sorted((FIXTURES / "request").glob("*.out.json")):
-        if not path.name.startswith("refused-"):
-            check_body(json.loads(path.read_text()))
+        # InvokeModel takes any body: what models have in it, AWS's code does not know.
+        if not path.name.startswith(("refused-", "completions-", "embeddings-", "images-")):
+            counts = path.name.startswith("tokens-")
+            check_body(json.loads(path.read_text()), "CountTokens" if counts else "Converse")
             seen += 1
     assert seen >= 20

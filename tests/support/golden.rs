@@ -64,7 +64,8 @@ impl Case {
             _ => None,
         };
         let model = asked.map(|model| RawValue::from_string(model.to_owned()).unwrap());
-        let context = Context { endpoint, provider, strict, created: 1_735_689_600, model };
+        let created = 1_735_689_600;
+        let context = Context { endpoint, provider, strict, created, model, counted: None };
         let (dialect, facts) = (self.answers(), &mut Facts::default());
         match self.kind {
             "request" => self.request(&chunks.concat()).map(|outgoing| outgoing.body),
@@ -112,11 +113,17 @@ impl Case {
         name.strip_prefix("refused-").unwrap_or(name)
     }
 
+    /// Whether the format has more operations than chats and embeddings.
+    fn invokes(&self) -> bool {
+        matches!(self.dialect, Dialect::Bedrock | Dialect::Vertex)
+    }
+
     fn endpoint(&self) -> Endpoint {
         match self.words().split('-').next() {
             Some("embed" | "embeddings") => Endpoint::Embeddings,
-            Some("images") if self.dialect == Dialect::Vertex => Endpoint::ImageGenerations,
-            Some("tokens") if self.dialect == Dialect::Vertex => Endpoint::CountTokens,
+            Some("completions") => Endpoint::Completions,
+            Some("images") if self.invokes() => Endpoint::ImageGenerations,
+            Some("tokens") if self.invokes() => Endpoint::CountTokens,
             _ => Endpoint::ChatCompletions,
         }
     }

@@ -110,7 +110,7 @@ fn betas(request: &Object<'_>) -> Option<String> {
 }
 
 /// A penalty as AI21 has it: a number becomes the scale of one.
-fn penalty(request: &Object<'_>, names: [&str; 2]) -> Option<String> {
+pub(super) fn penalty(request: &Object<'_>, names: [&str; 2]) -> Option<String> {
     let raw = names.iter().find_map(|name| present(request, name))?;
     Some(match raw.starts_with('{') {
         true => raw.to_owned(),

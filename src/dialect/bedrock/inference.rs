@@ -5,9 +5,10 @@ use super::super::raw::{write_key, write_member};
 use super::{present, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
+use std::borrow::Cow;
 
-/// Ends of the range of temperature and `topP`; OpenAI's temperature goes to 2.
-const RANGE: std::ops::RangeInclusive<f64> = 0.0..=1.0;
+/// End of the range of temperature and `topP`; OpenAI's temperature goes to 2.
+const MAX: f64 = 1.0;
 
 /// Appends the members `inferenceConfig` and `serviceTier`, where there is something to say.
 ///
@@ -28,17 +29,12 @@ pub(super) fn write(
         out.extend_from_slice(raw.as_bytes());
     }
     if let Some(raw) = first(&["stop", "stop_sequences"]) {
-        write_stop(out, raw)?;
+        write_stop(out, "stopSequences", raw)?;
     }
     for (name, key) in [("temperature", "temperature"), ("top_p", "topP")] {
         if let Some(raw) = present(request, name) {
             write_key(out, key);
-            out.extend_from_slice(match raw.parse::<f64>() {
-                Ok(number) if number > *RANGE.end() => b"1",
-                Ok(number) if number < *RANGE.start() => b"0",
-                // What is no number is for Bedrock to refuse.
-                _ => raw.as_bytes(),
-            });
+            out.extend_from_slice(within(raw, MAX).as_bytes());
         }
     }
     match out.len() == start {
@@ -49,12 +45,25 @@ pub(super) fn write(
     Ok(())
 }
 
-fn write_stop(out: &mut Vec<u8>, raw: &str) -> Result<(), Error> {
+/// A number between 0 and `max`. What is no number is for Bedrock to refuse.
+pub(super) fn within(raw: &str, max: f64) -> Cow<'_, str> {
+    match raw.parse::<f64>() {
+        Ok(number) if number > max => max.to_string().into(),
+        Ok(number) if number < 0.0 => "0".into(),
+        _ => raw.into(),
+    }
+}
+
+/// Appends OpenAI's `stop` as a list.
+///
+/// # Errors
+/// It is none.
+pub(super) fn write_stop(out: &mut Vec<u8>, key: &str, raw: &str) -> Result<(), Error> {
     let list = raw.starts_with('[');
     if !list && !raw.starts_with('"') {
         return Err(wrong_type("stop", "a string or an array of strings"));
     }
-    write_key(out, "stopSequences");
+    write_key(out, key);
     out.extend_from_slice(if list { b"" } else { b"[" });
     out.extend_from_slice(raw.as_bytes());
     out.extend_from_slice(if list { b"" } else { b"]" });

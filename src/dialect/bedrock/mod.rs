@@ -7,6 +7,7 @@ mod content;
 mod document;
 pub mod error;
 mod inference;
+pub mod invoke;
 mod media;
 mod messages;
 mod model;

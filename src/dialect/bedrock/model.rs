@@ -98,16 +98,24 @@ impl Model {
         self.is_claude() && !self.is(&NO_FORMAT) && !self.is(&NO_EFFORT)
     }
 
-    fn is(&self, parts: &[&str]) -> bool {
+    /// The model behind an inference profile that spans regions.
+    pub(super) fn foundation(&self) -> Self {
+        let id = match self.family {
+            Family::Unknown => &self.id,
+            _ => without_region(&self.id),
+        };
+        Self { id: id.to_owned(), family: self.family }
+    }
+
+    /// Whether its id has one of these parts.
+    pub(super) fn is(&self, parts: &[&str]) -> bool {
         parts.iter().any(|part| self.id.contains(part))
     }
 }
 
 /// The family of a model's id or ARN.
 fn family(id: &str) -> Family {
-    let named = id.rsplit('/').next().unwrap_or(id);
-    let named = REGIONS.iter().find_map(|region| named.strip_prefix(region)).unwrap_or(named);
-    let Some((maker, _)) = named.split_once('.') else { return Family::Unknown };
+    let Some((maker, _)) = without_region(id).split_once('.') else { return Family::Unknown };
     match maker {
         "ai21" => Family::Ai21,
         "amazon" => Family::Amazon,
@@ -118,6 +126,12 @@ fn family(id: &str) -> Family {
         "openai" => Family::OpenAi,
         _ => Family::Other,
     }
+}
+
+/// The model's own name in an id or ARN.
+fn without_region(id: &str) -> &str {
+    let named = id.rsplit('/').next().unwrap_or(id);
+    REGIONS.iter().find_map(|region| named.strip_prefix(region)).unwrap_or(named)
 }
 
 /// Percent-decodes once. What is no encoding, or not UTF-8 then, stays as it is.

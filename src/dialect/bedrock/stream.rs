@@ -235,7 +235,7 @@ impl Stream {
 }
 
 /// An exception as an error object: its payload has the message, or is it.
-fn error_object(event: Event<'_>) -> String {
+pub(super) fn error_object(event: Event<'_>) -> String {
     #[derive(Default, serde::Deserialize)]
     #[serde(default)]
     struct Exception<'a> {

@@ -48,6 +48,15 @@ struct Image<'a> {
     base64: Option<&'a RawValue>,
 }
 
+/// How the URL of an image beside texts is written.
+#[derive(Clone, Copy)]
+pub(in crate::dialect) enum ImageUrl {
+    /// As Cohere has it: in an object.
+    Object,
+    /// As Amazon Bedrock has it.
+    Bare,
+}
+
 /// What is to be embedded, as raw JSON strings.
 enum Input<'a> {
     Text(&'a RawValue),
@@ -66,29 +75,44 @@ pub fn request(body: &[u8]) -> Result<Outgoing, Error> {
     let mut out = Vec::with_capacity(body.len() + 64);
     out.push(b'{');
     write_member(&mut out, "model", &model);
-    match present(&request, "input") {
-        Some(input) => write_input(&mut out, input).map_err(|error| under(error, "input"))?,
-        None if INPUTS.into_iter().any(|own| present(&request, own).is_some()) => {}
-        None => return Err(missing("input")),
-    }
-    if let Some(dimensions) = present(&request, "dimensions") {
-        write_key(&mut out, "output_dimension");
-        out.extend_from_slice(dimensions.as_bytes());
-    }
-    write_format(&mut out, &request);
-    for (key, _) in request.iter() {
-        if CARRIED.contains(&key)
-            && let Some(value) = present(&request, key)
-        {
-            write_key(&mut out, key);
-            out.extend_from_slice(value.as_bytes());
-        }
-    }
+    write(&mut out, &request, ImageUrl::Object)?;
     out.push(b'}');
     let mut dropped = Dropped::default();
     dropped.add_unread(&request);
     let model = RawValue::from_string(raw.to_owned()).ok();
     Ok(Outgoing { model, dropped, ..Outgoing::new(PATH.into(), out) })
+}
+
+/// Appends the members of a request but its model.
+///
+/// # Errors
+/// There is nothing to embed, or it is of another type.
+pub(in crate::dialect) fn write(
+    out: &mut Vec<u8>,
+    request: &Object<'_>,
+    image_url: ImageUrl,
+) -> Result<(), Error> {
+    match present(request, "input") {
+        Some(input) => {
+            write_input(out, input, image_url).map_err(|error| under(error, "input"))?;
+        }
+        None if INPUTS.into_iter().any(|own| present(request, own).is_some()) => {}
+        None => return Err(missing("input")),
+    }
+    if let Some(dimensions) = present(request, "dimensions") {
+        write_key(out, "output_dimension");
+        out.extend_from_slice(dimensions.as_bytes());
+    }
+    write_format(out, request);
+    for (key, _) in request.iter() {
+        if CARRIED.contains(&key)
+            && let Some(value) = present(request, key)
+        {
+            write_key(out, key);
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+    Ok(())
 }
 
 /// OpenAI's two encodings have the same names with Cohere.
@@ -100,7 +124,7 @@ fn write_format(out: &mut Vec<u8>, request: &Object<'_>) {
     }
 }
 
-fn write_input(out: &mut Vec<u8>, raw: &str) -> Result<(), Error> {
+fn write_input(out: &mut Vec<u8>, raw: &str, image_url: ImageUrl) -> Result<(), Error> {
     if raw.starts_with('"') {
         write_key(out, "texts");
         out.extend_from_slice(&[b"[", raw.as_bytes(), b"]"].concat());
@@ -128,11 +152,13 @@ fn write_input(out: &mut Vec<u8>, raw: &str) -> Result<(), Error> {
                 out.extend_from_slice(b"}]}");
             }
             ("inputs", Input::Image(url)) => {
-                out.extend_from_slice(
-                    b"{\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":",
-                );
-                out.extend_from_slice(url.get().as_bytes());
-                out.extend_from_slice(b"}}]}");
+                let (before, after): (&[u8], &[u8]) = match image_url {
+                    ImageUrl::Object => (b"{\"url\":", b"}"),
+                    ImageUrl::Bare => (b"", b""),
+                };
+                out.extend_from_slice(b"{\"content\":[{\"type\":\"image_url\",\"image_url\":");
+                out.extend_from_slice(&[before, url.get().as_bytes(), after].concat());
+                out.extend_from_slice(b"}]}");
             }
             (_, Input::Text(raw) | Input::Image(raw)) => {
                 out.extend_from_slice(raw.get().as_bytes());
@@ -230,6 +256,7 @@ pub fn response(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Vec
     // The casts saturate; nobody has a fraction of a token.
     let tokens =
         units.input_tokens.unwrap_or(0.0) as u64 + units.image_tokens.unwrap_or(0.0) as u64;
+    let tokens = context.counted.map_or(tokens, |usage| usage.prompt_tokens);
     facts.complete = true;
     facts.id = answer.id.and_then(text).map(bounded);
     facts.model = context.model.as_deref().and_then(text).map(bounded);
