@@ -57,11 +57,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Lines> {
     let reload = Reload::new(&config, &places, &gateway, rendered);
     let signals = signals().map_err(line)?;
     let bootstrap = places.directory.join(render::BOOTSTRAP);
-    let mut flags = flags(&bootstrap, gateway.concurrency, arguments.log_level);
-    if gateway.custom_hosts.iter().any(|host| !host.private) {
-        // Of each address range it would say that a part of its own format is unfinished.
-        flags.extend(["--component-log-level", "misc:error"].map(str::to_owned));
-    }
+    let flags = flags(&bootstrap, gateway.concurrency, arguments.log_level);
     let envoy = Envoy::start(&program, &flags).map_err(|error| vec![error])?;
     supervise(envoy, &signals, reload, &gateway)
 }
@@ -74,6 +70,9 @@ fn flags(bootstrap: &Path, concurrency: usize, log_level: String) -> Vec<String>
         concurrency.to_string(),
         "--log-level".to_owned(),
         log_level,
+        // Of each address range it would say that a part of its own format is unfinished.
+        "--component-log-level".to_owned(),
+        "misc:error".to_owned(),
         "--file-flush-interval-msec".to_owned(),
         "1000".to_owned(),
         // Several gateways may run on one machine.
