@@ -10,6 +10,15 @@ use serde_json::value::RawValue;
 /// Most inputs of one request: OpenAI's own limit.
 const MAX_INPUTS: usize = 2048;
 
+/// What to do instead of sending token ids.
+pub(super) const SEND_TEXTS: &str =
+    "send the texts themselves (LangChain: check_embedding_ctx_length=False)";
+
+/// Whether an element of the input is a token id, or a list of such.
+pub(super) fn is_tokens(raw: &str) -> bool {
+    raw.starts_with(|first: char| first == '[' || first.is_ascii_digit())
+}
+
 /// The inputs of a request as raw JSON, each a string or, for models that embed more than text, an
 /// object; a lone one counts as a list of one.
 ///
@@ -29,7 +38,11 @@ pub(super) fn inputs<'a>(request: &'a Object<'_>) -> Result<Vec<&'a str>, Error>
     match inputs.iter().position(|input| !input.starts_with(['"', '{'])) {
         None => Ok(inputs),
         Some(_) if !input.starts_with('[') => Err(wrong()),
-        Some(at) => Err(wrong().with_param(format!("input[{at}]"))),
+        Some(at) => {
+            let error = wrong().with_param(format!("input[{at}]"));
+            let is_token = inputs.get(at).is_some_and(|raw| is_tokens(raw));
+            Err(if is_token { error.with_hint(SEND_TEXTS) } else { error })
+        }
     }
 }
 

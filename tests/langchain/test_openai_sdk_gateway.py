@@ -88,6 +88,8 @@ def test_models_lists_what_is_configured(gateway):
     assert models == {
         "anthropic": "anthropic",
         "anthropic-key": "anthropic",
+        "azure-key": "azure-openai",
+        "azure-v1-key": "azure-openai",
         "closed-key": "openai",
         "cohere-key": "cohere",
         "demo": "demo",

@@ -1,5 +1,6 @@
 //! Embeddings by Cohere's Embed API (<https://docs.cohere.com/reference/embed>).
 
+use super::super::embedding::{SEND_TEXTS, is_tokens};
 use super::super::field::parse;
 use super::super::raw::{
     array, object, string, text, write_comma, write_key, write_line, write_member, write_number,
@@ -187,12 +188,10 @@ fn input(element: &RawValue) -> Option<Input<'_>> {
 }
 
 fn wrong_input(element: Option<&RawValue>) -> Error {
-    let first = element.and_then(|raw| raw.get().bytes().next());
-    match first {
-        Some(b'0'..=b'9' | b'[') => {
-            Error::invalid("invalid_type", "cohere takes texts, not token ids").with_hint(
-                "send the texts themselves (LangChain: check_embedding_ctx_length=False)",
-            )
+    match element {
+        Some(raw) if is_tokens(raw.get()) => {
+            Error::invalid("invalid_type", "cohere takes texts, not token ids")
+                .with_hint(SEND_TEXTS)
         }
         Some(_) => Error::invalid("invalid_type", "an input must be a text or an image"),
         None => Error::invalid("invalid_type", "the input must be a string or an array"),

@@ -107,9 +107,27 @@ fn write_format(out: &mut Vec<u8>, raw: &str) -> Result<(), Error> {
 
 /// A model that can reason does so; only that it should not can be told.
 fn write_thinking(out: &mut Vec<u8>, request: &Object<'_>) {
-    let own = present(request, "thinking");
     let off = || request.string("reasoning_effort").is_some_and(|effort| effort == "none");
-    let Some(thinking) = own.or_else(|| off().then_some("{\"type\":\"disabled\"}")) else { return };
-    write_key(out, "thinking");
-    out.extend_from_slice(thinking.as_bytes());
+    match present(request, "thinking") {
+        Some(raw) => {
+            write_key(out, "thinking");
+            match Object::parse(raw.as_bytes()) {
+                Ok(thinking) => out.extend_from_slice(&own_thinking(thinking).to_vec()),
+                Err(_) => out.extend_from_slice(raw.as_bytes()),
+            }
+        }
+        None if off() => out.extend_from_slice(b",\"thinking\":{\"type\":\"disabled\"}"),
+        None => {}
+    }
+}
+
+/// Cohere's `thinking` may be in Anthropic's words.
+fn own_thinking(mut thinking: Object<'_>) -> Object<'_> {
+    if thinking.get("token_budget").is_none() {
+        thinking.rename("budget_tokens", "token_budget");
+    }
+    if thinking.string("type").as_deref() == Some("adaptive") {
+        thinking.set("type", "\"enabled\"".to_owned());
+    }
+    thinking
 }

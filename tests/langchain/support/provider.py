@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from anthropic._constants import ANTHROPIC_API_VERSION
 
+from .cohere import check_cohere_request
 from .process import (
     ANTHROPIC_SECRET,
     AZURE_SECRET,
@@ -145,10 +146,10 @@ def check_google(request):
 
 
 def check_cohere(request):
-    """The same for Cohere."""
+    """The same for Cohere, and that it takes the body."""
     _check_private(request)
     assert request.header("authorization") == f"Bearer {COHERE_SECRET}"
-    assert request.path == "/v2/chat"
+    check_cohere_request(request.path, request.json)
 
 
 def _check_private(request):
