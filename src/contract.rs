@@ -36,6 +36,11 @@ pub mod header {
 pub const CREDENTIAL_HEADERS: [&str; 6] =
     ["authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie"];
 
+/// Filter state of Envoy's: the protocols that TLS to the provider offers.
+pub const APPLICATION_PROTOCOLS: &str = "envoy.network.application_protocols";
+/// The only one of them for a WebSocket.
+pub const HTTP1: &str = "http/1.1";
+
 /// Clusters that are no provider's.
 pub mod cluster {
     /// An internal listener that relays to the cluster named by a header, with a limit of its own

@@ -42,6 +42,11 @@ impl Outcome {
     pub fn of(status: u16) -> Self {
         Self { status, refusal: None, retry_after: None, waited: 0 }
     }
+
+    /// Whether the provider did what it was asked for; 101 begins a WebSocket.
+    pub fn is_success(&self) -> bool {
+        matches!(self.status, 101 | 200..=299)
+    }
 }
 
 /// The place after `at`; `None` when the outcome is the client's. `avoid` tells of targets that
@@ -102,7 +107,7 @@ fn retry(target: &Target, at: Position, outcome: Outcome) -> Option<u64> {
 fn fall_back(target: &Target, outcome: Outcome) -> Option<usize> {
     let goes_on = |statuses: &Option<Vec<u16>>| match statuses {
         Some(statuses) => statuses.contains(&outcome.status),
-        None => !(200..300).contains(&outcome.status),
+        None => !outcome.is_success(),
     };
     let refused = outcome.refusal == Some(Refusal::ContentPolicy);
     let mut inner_first = target.fallbacks.iter().rev();
@@ -161,6 +166,7 @@ mod tests {
         assert_eq!(place((1, 1), of(500)), Some((2, 1, 0)));
         assert_eq!(place((2, 1), of(500)), None);
         assert_eq!(place((0, 1), of(200)), None);
+        assert_eq!(place((0, 1), of(101)), None, "a WebSocket is open");
         assert_eq!(place((7, 1), of(500)), None);
     }
 

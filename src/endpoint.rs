@@ -151,7 +151,16 @@ impl Endpoint {
 
     /// Whether the answer is in OpenAI's format, errors included.
     pub fn answers_as_openai(self) -> bool {
-        !self.is_proxied() && !matches!(self, Self::Messages | Self::CountTokens)
+        match self {
+            Self::Messages | Self::CountTokens => false,
+            Self::Realtime => true,
+            other => !other.is_proxied(),
+        }
+    }
+
+    /// Whether the connection may become a WebSocket.
+    pub fn may_upgrade(self) -> bool {
+        matches!(self, Self::Realtime | Self::Other)
     }
 
     /// Whether the client speaks to the provider itself, so that its own headers go on.

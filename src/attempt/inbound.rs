@@ -135,7 +135,7 @@ impl Answer {
 
     fn mode(&self, headers: &Headers) -> Mode {
         let media = headers.get("content-type").map(media_type).unwrap_or_default();
-        let success = (200..300).contains(&self.outcome.status);
+        let success = self.outcome.is_success();
         // Compressed events cannot be read: they are judged as a whole, and refused.
         let framing = self.dialect.framing();
         if media == framing.media_type() && success && !(self.ends() && is_encoded(headers)) {
@@ -246,6 +246,8 @@ impl Answer {
             self.make_room(headers);
         }
         self.headers = headers.clone();
+        // What follows is the session, which is nobody's business.
+        self.facts.complete = self.outcome.status == 101;
         if end_of_stream {
             // There is no body to translate: the gateway role answers for it.
             self.mode = Mode::Pass;

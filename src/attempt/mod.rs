@@ -180,7 +180,9 @@ impl Attempt {
             headers.set("content-length", length.to_string());
         }
         let signs = signature::is_due(target, upstream);
-        if (signs || outbound::changes_body(&plan, target, upstream)) && !end_of_stream {
+        // What follows an upgrade is no body.
+        let has_body = !end_of_stream && headers.get("upgrade").is_none();
+        if (signs || outbound::changes_body(&plan, target, upstream)) && has_body {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
         }

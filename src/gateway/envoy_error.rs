@@ -64,6 +64,10 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
             let message = "The provider's answer is too large to be translated";
             Error::provider(502, "response_too_large", message)
         }
+        "upgrade_failed" => {
+            let message = "A connection can be upgraded to a WebSocket alone";
+            Error::client(400, "invalid_upgrade", message).with_param("upgrade")
+        }
         "overload" | "upstream_overflow" => {
             Error::gateway("overloaded", "The gateway is overloaded").with_status(503)
         }
@@ -135,6 +139,7 @@ mod tests {
             ("upstream_reset_before_response_started{overflow}", 503, 503, "overloaded"),
             ("cluster_not_found", 503, 500, "no_route"),
             ("failed_to_inject_credential", 401, 500, "no_credential"),
+            ("upgrade_failed", 403, 400, "invalid_upgrade"),
             ("something_new", 431, 431, "bad_request"),
             ("something_new", 503, 503, "internal_error"),
         ] {

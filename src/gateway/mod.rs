@@ -59,6 +59,8 @@ pub struct Forward {
     pub plan: Vec<u8>,
     /// Value of [`crate::contract::property::CLUSTER`].
     pub cluster: String,
+    /// Whether the connection is to become a WebSocket.
+    pub upgrades: bool,
 }
 
 /// An answer made here.
@@ -85,6 +87,8 @@ pub struct Gateway {
     debug: bool,
     /// Bytes of a body that streamed through.
     passed: u64,
+    /// Whether the connection is to become a WebSocket, which has no end and no length.
+    upgrades: bool,
     /// Unix time in nanoseconds at which the request headers came.
     started: u64,
     /// The format of errors that the client reads, if it is not OpenAI's.
@@ -122,6 +126,7 @@ impl Gateway {
             state: State::Start,
             debug: false,
             passed: 0,
+            upgrades: false,
             started: 0,
             format: None,
             cache: cache::Cache::default(),
@@ -188,7 +193,7 @@ impl Gateway {
     pub fn on_request_bytes(&mut self, size: usize) -> Option<Reply> {
         self.passed += size as u64;
         let limit = self.registry.max_body_bytes;
-        if self.passed <= limit || matches!(self.state, State::Replied) {
+        if self.upgrades || self.passed <= limit || matches!(self.state, State::Replied) {
             return None;
         }
         self.state = State::Replied;
@@ -210,6 +215,12 @@ impl Gateway {
         self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
+            // So do sessions end.
+            "upstream_reset_after_response_started"
+                if self.upgrades && details.contains("connection_termination") =>
+            {
+                return self.record.encode(report.as_ref());
+            }
             "upstream_reset_after_response_started" => "upstream_reset",
             "upstream_per_try_idle_timeout" | "stream_idle_timeout" => "upstream_timeout",
             _ => return self.record.encode(report.as_ref()),

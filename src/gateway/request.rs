@@ -33,8 +33,13 @@ impl Gateway {
         self.debug = options.debug;
         self.record.metadata = options.metadata.and_then(metadata);
         self.check_body(&headers)?;
+        // Envoy leaves the header in a request that is one.
+        self.upgrades = headers.get("upgrade").is_some();
+        if self.upgrades && !endpoint.may_upgrade() {
+            return Err(no_upgrade());
+        }
         let waiting = Waiting { headers, endpoint };
-        if end_of_stream || !wants_body(&waiting.headers, endpoint) {
+        if end_of_stream || self.upgrades || !wants_body(&waiting.headers, endpoint) {
             // Of all that may lack a body, the target is told first: it is what most forget.
             let resolved = self.resolve(world, &waiting, None)?;
             return match endpoint {
@@ -150,7 +155,12 @@ impl Gateway {
             return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
         }
         self.state = State::Forwarded(Box::new(plan));
-        Ok(Verdict::Forward(Forward { headers, plan: encoded, cluster: route }))
+        Ok(Verdict::Forward(Forward {
+            headers,
+            plan: encoded,
+            cluster: route,
+            upgrades: self.upgrades,
+        }))
     }
 }
 
@@ -186,6 +196,12 @@ fn kept(headers: &Headers) -> Vec<(String, String)> {
 fn wants_body(headers: &Headers, endpoint: Endpoint) -> bool {
     let media = headers.get("content-type").map(media_type).unwrap_or_default();
     endpoint.takes_json() || media == "application/json"
+}
+
+fn no_upgrade() -> Error {
+    Error::invalid("invalid_upgrade", "This operation is not a WebSocket's")
+        .with_hint("connect to /v1/realtime")
+        .with_param("upgrade")
 }
 
 fn empty_body() -> Error {

@@ -334,3 +334,31 @@ fn a_stream_that_breaks_off_is_told_by_what_envoy_says_at_the_end() {
         assert!(record.contains(&format!("\"error_type\":{error}")), "{details}: {record}");
     }
 }
+
+#[test]
+fn a_websocket_is_not_waited_for_and_has_no_length() {
+    let upgrade = |method: &str, path: &str| {
+        let mut map = headers(&[
+            ("x-portkey-virtual-key", "a"),
+            ("content-type", "application/json"),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+        ]);
+        map.set(":method", method);
+        map.set(":path", path);
+        let mut gateway = gateway();
+        let verdict = gateway.on_request_headers(&CALM, map, false);
+        (gateway, verdict)
+    };
+    let (mut socket, verdict) = upgrade("GET", "/v1/realtime?model=m");
+    let Verdict::Forward(forward) = verdict else { panic!("{verdict:?}") };
+    assert!(forward.upgrades);
+    assert_eq!(forward.headers.text("upgrade"), Some("websocket"));
+    assert!((0..3).all(|_| socket.on_request_bytes(usize::MAX >> 2).is_none()));
+    for (method, path) in [("POST", "/v1/chat/completions"), ("GET", "/v1/files")] {
+        match upgrade(method, path).1 {
+            Verdict::Reply(reply) => assert_eq!(reply.status, 400, "{path}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

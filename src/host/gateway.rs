@@ -4,7 +4,7 @@ use super::abi::{self, Buffer, HostResult, Map};
 use super::world::Envoy;
 use super::{caller, counters, headers, refuse, reply, set_headers};
 use crate::config::registry::Registry;
-use crate::contract::property;
+use crate::contract::{APPLICATION_PROTOCOLS, HTTP1, property};
 use crate::gateway::{Forward, Gateway, Verdict};
 use crate::record;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -94,8 +94,22 @@ fn send(forward: &Forward) -> HostResult<()> {
     abi::set_property(property::PLAN, &forward.plan)?;
     abi::set_property(property::CLUSTER, forward.cluster.as_bytes())?;
     set_headers(Map::RequestHeaders, &forward.headers)?;
+    if forward.upgrades {
+        abi::call_foreign_function("set_envoy_filter_state", &http1_alone())?;
+    }
     // Envoy chose a route before this filter ran.
     abi::call_foreign_function("clear_route_cache", b"").map(|_| ())
+}
+
+/// What has Envoy offer the provider HTTP/1.1 alone, as `SetEnvoyFilterStateArguments` in protobuf
+/// (1: path, 2: value): few servers take a WebSocket in HTTP/2.
+fn http1_alone() -> Vec<u8> {
+    let fields = [(1, APPLICATION_PROTOCOLS), (2, HTTP1)];
+    // The wire type of a text is 2; these lengths fit in one byte.
+    let field = |(number, text): (u8, &str)| {
+        [&[number << 3 | 2, text.len() as u8], text.as_bytes()].concat()
+    };
+    fields.into_iter().flat_map(field).collect()
 }
 
 impl Context for Stream {

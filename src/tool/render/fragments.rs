@@ -38,7 +38,7 @@ impl Parts {
         let upstreams = upstream::list(gateway);
         Self {
             bootstrap_extensions: bootstrap::extensions(),
-            connection_manager: listener::options(gateway),
+            connection_manager: merge(listener::options(gateway), listener::upgrades()),
             http_filters: json!([merge(
                 plugin::filter(Role::Gateway, places),
                 json!({ "disabled": true })

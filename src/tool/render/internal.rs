@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Places, access_log, extension, listener, merge, plugin, relay, set};
 use crate::config::settings::Role;
+use crate::contract::{APPLICATION_PROTOCOLS, HTTP1};
 use crate::tool::model::Gateway;
 
 /// Listener of the demo provider, as the table of providers names it.
@@ -88,6 +89,18 @@ pub(super) fn gateway(gateway: &Gateway, places: &Places) -> Value {
     listener(GATEWAY, options, vec![plugin::filter(Role::Gateway, places)])
 }
 
+/// What the gateway role says of a WebSocket in filter state, which does not come this far.
+fn http1_alone() -> Value {
+    extension(
+        "envoy.filters.http.set_filter_state",
+        "envoy.extensions.filters.http.set_filter_state.v3.Config",
+        json!({ "on_request_headers": [{
+            "object_key": APPLICATION_PROTOCOLS,
+            "format_string": { "text_format_source": { "inline_string": HTTP1 } },
+        }] }),
+    )
+}
+
 /// Without it a long request would still be on its way when it is answered.
 fn buffer() -> Value {
     extension(
@@ -114,6 +127,10 @@ pub(super) fn listener(name: &str, options: Value, mut filters: Vec<Value>) -> V
         "max_request_headers_kb": 256,
         "stream_idle_timeout": "0s",
         "http_filters": filters,
+        "upgrade_configs": [{
+            "upgrade_type": listener::WEBSOCKET,
+            "filters": [http1_alone(), listener::router()],
+        }],
     });
     json!({
         "name": name,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::fragments::Parts;
 use super::{CLUSTERS, Places};
 
+const UPGRADES: &str = "upgrade_configs";
 const MANAGER: &str = "envoy.extensions.filters.network.http_connection_manager.v3";
 
 /// The bootstrap with a gateway in every connection manager of the listener of that name.
@@ -65,8 +66,11 @@ fn managers(listener: &mut Value) -> Vec<&mut Value> {
 
 fn into_manager(manager: &mut Value, parts: &Parts) -> Result<(), String> {
     let fields = manager.as_object_mut().ok_or("a connection manager must be an object")?;
-    if let Value::Object(options) = &parts.connection_manager {
-        fields.extend(options.clone());
+    if let Value::Object(mut options) = parts.connection_manager.clone() {
+        if let Some(own) = options.remove(UPGRADES) {
+            add_upgrades(fields.entry(UPGRADES).or_insert_with(|| json!([])), own);
+        }
+        fields.extend(options);
     }
     append(fields.entry("access_log").or_insert_with(|| json!([])), &parts.access_log);
     let filters = fields.get_mut("http_filters").and_then(Value::as_array_mut);
@@ -88,6 +92,17 @@ fn into_manager(manager: &mut Value, parts: &Parts) -> Result<(), String> {
         fields.insert("routes".to_owned(), routes);
     }
     Ok(())
+}
+
+/// Adds the kinds of upgrades that are not there: Envoy takes none twice.
+fn add_upgrades(list: &mut Value, own: Value) {
+    let (Some(list), Value::Array(own)) = (list.as_array_mut(), own) else { return };
+    for one in own {
+        let kind = one.get("upgrade_type");
+        if !list.iter().any(|there| there.get("upgrade_type") == kind) {
+            list.push(one);
+        }
+    }
 }
 
 fn append(list: &mut Value, more: &Value) {

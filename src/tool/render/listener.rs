@@ -12,6 +12,8 @@ use crate::tool::model::Gateway;
 const NAME: &str = "portkey";
 /// A config object may travel in a header.
 const MAX_HEADERS_KIB: u32 = 256;
+/// The value of the header `upgrade`.
+pub(super) const WEBSOCKET: &str = "websocket";
 
 /// The listener.
 pub(super) fn listener(gateway: &Gateway, places: &Places) -> Value {
@@ -55,7 +57,13 @@ fn manager(gateway: &Gateway, places: &Places) -> Value {
         "access_log": access_log::loggers(&gateway.logs),
     });
     let ours = merge(ours, routes(places));
-    merge(merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway)), ours)
+    let manager = merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway));
+    merge(merge(manager, upgrades()), ours)
+}
+
+/// WebSockets. Istio's connection managers have them of themselves, and Envoy takes no kind twice.
+pub(super) fn upgrades() -> Value {
+    json!({ "upgrade_configs": [{ "upgrade_type": WEBSOCKET }] })
 }
 
 /// What the connection manager needs in front of the gateway role, wherever that runs.
