@@ -11,6 +11,7 @@ mod embedding;
 mod failure;
 pub(crate) mod field;
 pub mod gemini;
+mod nested;
 pub mod openai;
 pub(crate) mod raw;
 mod segment;

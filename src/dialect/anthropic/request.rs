@@ -1,6 +1,7 @@
 //! A chat completion request as a Messages request.
 
 use super::super::field::{parse, present};
+use super::super::nested::{self, Nested};
 use super::super::raw::{array, object, string, write_key, write_member, write_number};
 use super::super::{Dropped, Outgoing};
 use super::content::{self, Place};
@@ -54,11 +55,13 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
 /// # Errors
 /// As [`translate`].
 pub(in crate::dialect) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<Dropped, Error> {
+    let mut dropped = Dropped::default();
     write_conversation(out, request)?;
     write_tools(out, request)?;
     write_limits(out, request);
     write_stop(out, request)?;
-    write_metadata(out, request);
+    write_metadata(out, request, &mut dropped);
+    write_tier(out, request, &mut dropped);
     output::write(out, request);
     for (key, _) in request.iter() {
         if CARRIED.contains(&key)
@@ -69,8 +72,8 @@ pub(in crate::dialect) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Resu
         }
     }
     out.push(b'}');
-    let mut dropped = Dropped::default();
     dropped.add_unread(request);
+    nested::add(&mut dropped, request, &[Nested::Name, Nested::Detail]);
     Ok(dropped)
 }
 
@@ -153,10 +156,14 @@ fn write_stop(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
 }
 
 /// Messages knows one member of `metadata`; `user` is OpenAI's name for it.
-fn write_metadata(out: &mut Vec<u8>, request: &Object<'_>) {
+fn write_metadata(out: &mut Vec<u8>, request: &Object<'_>, dropped: &mut Dropped) {
     let own = || {
         let metadata = Object::parse(request.get("metadata")?.as_bytes()).ok()?;
-        metadata.string("user_id")
+        let user = metadata.string("user_id");
+        if metadata.unread().next().is_some() {
+            dropped.add("metadata");
+        }
+        user
     };
     if let Some(user) = request.string("user").or_else(own) {
         write_key(out, "metadata");
@@ -164,11 +171,15 @@ fn write_metadata(out: &mut Vec<u8>, request: &Object<'_>) {
         write_member(out, "user_id", &user);
         out.push(b'}');
     }
+}
+
+/// Anthropic chooses between two tiers.
+fn write_tier(out: &mut Vec<u8>, request: &Object<'_>, dropped: &mut Dropped) {
     let tier = match request.string("service_tier").as_deref() {
         Some("auto") => "auto",
         Some("standard_only" | "default") => "standard_only",
-        // Anthropic has no other tiers to choose.
-        _ => return,
+        Some(_) => return dropped.add("service_tier"),
+        None => return,
     };
     write_member(out, "service_tier", tier);
 }

@@ -1,6 +1,7 @@
 //! A chat completion request as a Converse request.
 
 use super::super::field::parse;
+use super::super::nested::{self, Nested};
 use super::super::raw::write_key;
 use super::super::{Dropped, Outgoing};
 use super::model::Model;
@@ -47,6 +48,7 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     // Bedrock's answers do not tell the model.
     let asked = present(&request, "model").and_then(|raw| RawValue::from_string(raw.into()).ok());
     dropped.add_unread(&request);
+    nested::add(&mut dropped, &request, &[Nested::Name, Nested::Detail]);
     let path = model.path(operation).into();
     Ok(Outgoing { model: asked, dropped, ..Outgoing::new(path, out) })
 }

@@ -1,6 +1,7 @@
 //! A chat completion request as a request of Cohere's Chat API.
 
 use super::super::field::parse;
+use super::super::nested::{self, Nested};
 use super::super::raw::{string, write_key, write_member};
 use super::super::{Dropped, Outgoing};
 use super::{generation, messages, missing, present, tools, wrong_type};
@@ -29,7 +30,7 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let conversation = present(&request, "messages").ok_or_else(|| missing("messages"))?;
     write_key(&mut out, "messages");
     messages::write(&mut out, conversation)?;
-    tools::write(&mut out, &request)?;
+    let strict = tools::write(&mut out, &request)?;
     generation::write(&mut out, &request)?;
     for (key, _) in request.iter() {
         if CARRIED.contains(&key)
@@ -44,6 +45,10 @@ pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let model = RawValue::from_string(raw.to_owned()).ok();
     let mut dropped = Dropped::default();
     dropped.add_unread(&request);
+    nested::add(&mut dropped, &request, &[Nested::Name]);
+    if !strict {
+        nested::add(&mut dropped, &request, &[Nested::Strict]);
+    }
     Ok(Outgoing { model, dropped, ..Outgoing::new(PATH.into(), out) })
 }
 

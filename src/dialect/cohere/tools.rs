@@ -29,11 +29,12 @@ struct Function<'a> {
     strict: Option<&'a RawValue>,
 }
 
-/// Appends the members `tools`, `strict_tools` and `tool_choice`, where there is something to say.
+/// Appends the members `tools`, `strict_tools` and `tool_choice`, where there is something to say;
+/// tells whether it said how strict the tools are.
 ///
 /// # Errors
 /// A tool or a choice that Cohere has nothing for; `param` is the path of the field.
-pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
+pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<bool, Error> {
     let choice = present(request, "tool_choice").map(parse_choice).transpose()?;
     let choice = choice.unwrap_or_default();
     let mut tools = b"[".to_vec();
@@ -55,7 +56,8 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error
         out.extend_from_slice(&tools);
         out.push(b']');
     }
-    if let Some(own) = present(request, "strict_tools").or((any && strict).then_some("true")) {
+    let told = present(request, "strict_tools").or((any && strict).then_some("true"));
+    if let Some(own) = told {
         write_key(out, "strict_tools");
         out.extend_from_slice(own.as_bytes());
     }
@@ -65,7 +67,7 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error
         // Cohere has no word for `auto`, and `none` says nothing without tools.
         Mode::None | Mode::Absent | Mode::Auto => {}
     }
-    Ok(())
+    Ok(told.is_some())
 }
 
 /// All of OpenAI's forms, and Cohere's words.

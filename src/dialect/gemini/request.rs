@@ -1,6 +1,7 @@
 //! A chat completion request as a `generateContent` request.
 
 use super::super::field::parse;
+use super::super::nested::{self, Nested};
 use super::super::raw::{array, write_key, write_member};
 use super::super::tool_choice::ToolChoice;
 use super::super::{Dropped, Outgoing};
@@ -56,10 +57,11 @@ pub(in crate::dialect) fn write(
             out.extend_from_slice(value.as_bytes());
         }
     }
-    write_service_tier(&mut out, request);
-    out.push(b'}');
     let mut dropped = Dropped::default();
+    write_service_tier(&mut out, request, &mut dropped);
+    out.push(b'}');
     dropped.add_unread(request);
+    nested::add(&mut dropped, request, &[Nested::Name, Nested::Detail, Nested::Strict]);
     Ok((out, dropped))
 }
 
@@ -91,12 +93,14 @@ fn write_tools(out: &mut Vec<u8>, request: &Object<'_>) -> Result<(), Error> {
 }
 
 /// OpenAI's tiers, where Gemini has the same.
-fn write_service_tier(out: &mut Vec<u8>, request: &Object<'_>) {
+fn write_service_tier(out: &mut Vec<u8>, request: &Object<'_>, dropped: &mut Dropped) {
     let tier = match request.string("service_tier").as_deref() {
         Some("default" | "standard") => "standard",
         Some("flex") => "flex",
         Some("priority") => "priority",
-        _ => return,
+        // Google chooses, as it does without a word.
+        None | Some("auto") => return,
+        Some(_) => return dropped.add("service_tier"),
     };
     if present(request, "serviceTier").is_none() {
         write_member(out, "serviceTier", tier);
