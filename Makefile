@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers compatibility mesh clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers compatibility mesh bench clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -127,5 +127,19 @@ providers: ## Write the table of providers into the README
 compatibility: build $(VENV)/.langchain ## Start the gateway on several releases of Envoy; writes docs/compatibility.md
 	$(VENV)/bin/python tests/compatibility/run.py
 
+BENCH := .bench
+bench: build $(BENCH)/.ready tests/portkey/node_modules/.package-lock.json ## Speed beside bare Envoy, Portkey and LiteLLM; QUICK=1: the main rows (Debian, Node 20)
+	CARGO_TARGET_DIR=$(CURDIR)/$(BENCH)/target cargo build --quiet --release --locked \
+		--manifest-path benches/upstream/Cargo.toml
+	CARGO_TARGET_DIR=$(CURDIR)/$(BENCH)/target cargo build --quiet --release --locked \
+		--target wasm32-wasip1 --manifest-path benches/noop/Cargo.toml
+	$(VENV)/bin/python benches/bench.py $(if $(QUICK),--quick)
+
+$(BENCH)/.ready: benches/requirements.txt
+	command -v h2load >/dev/null || apt-get install --yes --quiet nghttp2-client
+	python3 -m venv $(BENCH)/litellm
+	$(BENCH)/litellm/bin/pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
 clean: ## Remove what was built and installed
-	rm -rf $(CARGO_TARGET_DIR) $(VENV) .compatibility .run
+	rm -rf $(CARGO_TARGET_DIR) $(VENV) .bench .compatibility .run
