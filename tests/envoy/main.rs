@@ -21,6 +21,7 @@ mod routing;
 mod settings;
 mod streaming;
 mod timing;
+mod uploads;
 mod vertex;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.

@@ -87,7 +87,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
 
 fn routes(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let mut routes = route::splits(gateway, PREFIX);
-    routes.push(route::general(gateway, upstreams, PREFIX));
+    routes.extend(route::general(gateway, upstreams, PREFIX));
     routes.into_iter().map(|one| merge(one, route::among_others(gateway))).collect()
 }
 

@@ -20,7 +20,7 @@ const SILENT_ATTEMPTS: u64 = 4;
 /// The discovery response with the route configuration.
 pub(super) fn resource(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let mut routes = splits(gateway, "/");
-    routes.push(general(gateway, upstreams, "/"));
+    routes.extend(general(gateway, upstreams, "/"));
     let config = json!({
         "name": NAME,
         "virtual_hosts": [{
@@ -42,11 +42,25 @@ pub(super) fn splits(gateway: &Gateway, prefix: &str) -> Vec<Value> {
 }
 
 /// Each attempt goes to the cluster that filter state names then.
-pub(super) fn general(gateway: &Gateway, upstreams: &[Upstream<'_>], prefix: &str) -> Value {
-    json!({ "match": { "prefix": prefix }, "route": action(gateway, upstreams) })
+pub(super) fn general(gateway: &Gateway, upstreams: &[Upstream<'_>], prefix: &str) -> [Value; 2] {
+    let rest = json!({ "match": { "prefix": prefix }, "route": action(gateway, upstreams) });
+    [single(gateway, upstreams, prefix), rest]
 }
 
-/// What [`general`] does with a request.
+/// Requests of one attempt alone: where there may be others, Envoy keeps the whole body for them.
+pub(super) fn single(gateway: &Gateway, upstreams: &[Upstream<'_>], prefix: &str) -> Value {
+    let alone = json!({ "name": "x-envoy-max-retries", "string_match": { "exact": "0" } });
+    let choice = json!({
+        "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
+        "retry_policy": idle_limit(gateway),
+    });
+    json!({
+        "match": { "prefix": prefix, "headers": [alone] },
+        "route": merge(common(gateway), choice),
+    })
+}
+
+/// What the other route of [`general`] does with a request.
 pub(super) fn action(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let choice = json!({
         "inline_cluster_specifier_plugin": { "extension": specifier(upstreams) },
@@ -140,16 +154,21 @@ fn specifier(upstreams: &[Upstream<'_>]) -> Value {
 /// before it. How many there may be it says per request in `x-envoy-max-retries`; without that
 /// there is none.
 fn retry_policy(gateway: &Gateway) -> Value {
-    json!({
+    let when = json!({
         "retry_on": "retriable-headers,reset,connect-failure,refused-stream",
         "retriable_headers": [{ "name": header::RETRY, "present_match": true }],
         "num_retries": 0,
-        // An attempt that falls silent can be followed by another.
-        "per_try_idle_timeout": duration(gateway.limits.idle_timeout),
         "retry_back_off": { "base_interval": "0.025s", "max_interval": "0.25s" },
         "rate_limited_retry_back_off": {
             "reset_headers": [{ "name": header::RETRY_AFTER, "format": "SECONDS" }],
             "max_interval": "60s",
         },
-    })
+    });
+    // An attempt that falls silent can be followed by another.
+    merge(when, idle_limit(gateway))
+}
+
+/// The limit of an attempt's silence, as a part of a retry policy.
+fn idle_limit(gateway: &Gateway) -> Value {
+    json!({ "per_try_idle_timeout": duration(gateway.limits.idle_timeout) })
 }

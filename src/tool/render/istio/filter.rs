@@ -42,8 +42,10 @@ pub(super) fn gateway(
         patch("HTTP_FILTER", in_listener(mesh, before_router()), "INSERT_BEFORE", filter),
         patch("HTTP_ROUTE", in_route(mesh, true), "MERGE", merge(action, ours.clone())),
     ];
-    patches.extend(route::splits(gateway, "/").into_iter().map(|split| {
-        patch("HTTP_ROUTE", in_route(mesh, false), "INSERT_FIRST", merge(split, ours.clone()))
+    // The last of them comes first in the end.
+    let more = std::iter::once(route::single(gateway, upstreams, "/"));
+    patches.extend(more.chain(route::splits(gateway, "/")).map(|one| {
+        patch("HTTP_ROUTE", in_route(mesh, false), "INSERT_FIRST", merge(one, ours.clone()))
     }));
     envoy_filter(mesh, "portkey-gateway-role", patches)
 }
