@@ -10,7 +10,7 @@ from langchain_openai import ChatOpenAI
 from portkey_ai import createHeaders
 from pydantic import BaseModel
 from support.aws import check_body, check_request
-from support.process import Gateway
+from support.process import GatewayProcess
 from support.upstream import Answer, Upstream
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "bedrock"
@@ -32,22 +32,25 @@ def frames(name):
     return Answer(headers=headers, pieces=pieces, chunked=True)
 
 
-class BedrockGateway(Gateway):
+class BedrockGateway(GatewayProcess):
     """A gateway in front of one Bedrock."""
 
     def __init__(self, directory, bedrock):
-        self._bedrock = {"base_url": f"http://127.0.0.1:{bedrock.port}"}
-        names = "openai", "anthropic", "google", "cohere"
-        super().__init__(directory, **dict.fromkeys(names, bedrock))
-
-    def _settings(self, openai, anthropic):
+        super().__init__(directory)
         key, secret, token = OPERATOR
+        bedrock = {"base_url": f"http://127.0.0.1:{bedrock.port}"}
         own = {"aws_access_key_id": key, "aws_secret_access_key": secret}
         own |= {"aws_session_token": token, "aws_region": "eu-west-1"}
-        settings = super()._settings(openai, anthropic)
-        settings["providers"]["bedrock"] = self._bedrock
-        settings["virtual_keys"]["bedrock-key"] = {"provider": "bedrock", **self._bedrock, **own}
-        return settings
+        self.configure(
+            {
+                "listen": f"127.0.0.1:{self.port}",
+                "admin": f"127.0.0.1:{self.admin}",
+                "concurrency": 1,
+                "providers": {"bedrock": bedrock},
+                "virtual_keys": {"bedrock-key": {"provider": "bedrock", **bedrock, **own}},
+                "logs": [{"type": "file", "path": str(self.log)}],
+            }
+        )
 
 
 def check(request):
