@@ -6,6 +6,7 @@
 
 pub mod adapter;
 pub mod attempt;
+mod base64;
 pub mod cache;
 pub mod config;
 pub mod contract;

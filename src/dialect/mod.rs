@@ -1,7 +1,6 @@
 //! What: wire formats. Pure functions between OpenAI's format and a provider's.
 
 pub mod anthropic;
-mod base64;
 pub mod bedrock;
 pub mod cohere;
 pub(crate) mod completion;
@@ -11,6 +10,7 @@ mod embedding;
 mod failure;
 pub(crate) mod field;
 pub mod gemini;
+mod message;
 mod nested;
 pub mod openai;
 pub(crate) mod raw;

@@ -75,6 +75,23 @@ pub struct Effect {
     pub ms: Option<u64>,
 }
 
+impl Effect {
+    /// Counters of Envoy's statistics, and what each goes up by.
+    pub fn counts(self) -> impl Iterator<Item = (&'static str, u64)> {
+        let status = match self.status {
+            Status::Disabled => None,
+            Status::Hit => Some("portkey.cache.hit"),
+            Status::Miss => Some("portkey.cache.miss"),
+            Status::SemanticHit => Some("portkey.cache.semantic_hit"),
+            Status::SemanticMiss => Some("portkey.cache.semantic_miss"),
+            Status::Refresh => Some("portkey.cache.refresh"),
+        };
+        let tokens = self.tokens.map(|tokens| ("portkey.cache.saved_tokens", tokens));
+        let ms = self.ms.map(|ms| ("portkey.cache.saved_ms", ms));
+        [status.map(|name| (name, 1)), tokens, ms].into_iter().flatten()
+    }
+}
+
 /// A request that is being looked up.
 #[derive(Debug)]
 pub(super) struct Pending {

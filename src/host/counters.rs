@@ -1,34 +1,18 @@
-//! Counters of the cache, in Envoy's statistics.
+//! Counters in Envoy's statistics.
 
 use super::abi::{self, HostResult};
-use crate::gateway::cache::{Effect, Status};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 thread_local! {
-    /// Counters by name; there are as many as [`count`] knows.
+    /// Counters by name; there are as many as the module has.
     static COUNTERS: RefCell<HashMap<&'static str, u32>> = RefCell::default();
 }
 
-/// Counts what the cache did for a request.
-pub fn count(effect: Effect) {
-    let name = match effect.status {
-        Status::Disabled => return,
-        Status::Hit => "portkey.cache.hit",
-        Status::Miss => "portkey.cache.miss",
-        Status::SemanticHit => "portkey.cache.semantic_hit",
-        Status::SemanticMiss => "portkey.cache.semantic_miss",
-        Status::Refresh => "portkey.cache.refresh",
-    };
-    let mut counted = add(name, 1);
-    if let Some(tokens) = effect.tokens {
-        counted = counted.and(add("portkey.cache.saved_tokens", tokens));
-    }
-    if let Some(ms) = effect.ms {
-        counted = counted.and(add("portkey.cache.saved_ms", ms));
-    }
-    if let Err(error) = counted {
-        log::error!("nothing was counted: {error}");
+/// Adds to a counter.
+pub fn count(name: &'static str, by: u64) {
+    if let Err(error) = add(name, by) {
+        log::error!("{name} was not counted: {error}");
     }
 }
 

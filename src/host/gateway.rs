@@ -5,6 +5,7 @@ use super::world::Envoy;
 use super::{caller, counters, headers, refuse, reply, set_headers};
 use crate::config::registry::Registry;
 use crate::contract::{APPLICATION_PROTOCOLS, HTTP1, property};
+use crate::gateway::cache::Effect;
 use crate::gateway::{Forward, Gateway, Verdict};
 use crate::record;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -190,8 +191,8 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        if let Some(effect) = self.core.cached() {
-            counters::count(effect);
+        for (name, by) in self.core.cached().into_iter().flat_map(Effect::counts) {
+            counters::count(name, by);
         }
         let written = abi::property(property::REPORT).and_then(|report| {
             let details = abi::property("response\0code_details")?.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::account::ServiceAccount;
 use super::{TOKEN_URL, Vault};
+use crate::base64;
 use serde::Serialize;
 
 /// All of Google Cloud's APIs; what an account may do there is the project's matter.
@@ -37,26 +38,13 @@ pub(super) fn assertion(account: &ServiceAccount, now: u64, vault: &dyn Vault) -
         exp: now.saturating_add(LIFETIME),
     };
     let mut token = String::new();
-    push_base64(&mut token, &serde_json::to_vec(&header).ok()?);
+    base64::encode_url(&mut token, &serde_json::to_vec(&header).ok()?);
     token.push('.');
-    push_base64(&mut token, &serde_json::to_vec(&claims).ok()?);
+    base64::encode_url(&mut token, &serde_json::to_vec(&claims).ok()?);
     let signature = vault.sign(&account.private_key, token.as_bytes())?;
     token.push('.');
-    push_base64(&mut token, &signature);
+    base64::encode_url(&mut token, &signature);
     Some(token)
-}
-
-/// Appends bytes in base64url without padding (RFC 4648, section 5).
-fn push_base64(out: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - group.len()));
-        for digit in 0..=group.len() {
-            let value = (bits >> (18 - 6 * digit)) & 63;
-            out.extend(DIGITS.get(value as usize).map(|digit| char::from(*digit)));
-        }
-    }
 }
 
 /// Arguments of Envoy's foreign function `sign` (`envoy.source.extensions.common.wasm.SignArguments`).
@@ -120,25 +108,6 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64url_has_no_padding() {
-        // RFC 4648, section 10, and the two digits that differ from plain base64.
-        for (bytes, expected) in [
-            (&b""[..], ""),
-            (b"f", "Zg"),
-            (b"fo", "Zm8"),
-            (b"foo", "Zm9v"),
-            (b"foob", "Zm9vYg"),
-            (b"fooba", "Zm9vYmE"),
-            (b"foobar", "Zm9vYmFy"),
-            (b"\xfb\xff", "-_8"),
-        ] {
-            let mut out = String::new();
-            push_base64(&mut out, bytes);
-            assert_eq!(out, expected);
-        }
-    }
 
     #[test]
     fn a_signature_is_read_only_from_success() {

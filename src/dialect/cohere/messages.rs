@@ -1,35 +1,13 @@
 //! The conversation: OpenAI's messages as Cohere's.
 
+use super::super::message::Message;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
 use super::super::tool_call::ToolCall;
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    /// Portkey's own: the content as an earlier answer had it, with what the model thought.
-    #[serde(borrow)]
-    content_blocks: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_call_id: Option<&'a RawValue>,
-    /// Cohere's own.
-    #[serde(borrow)]
-    tool_plan: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function_call: Option<&'a RawValue>,
-}
 
 /// Appends the `messages` array.
 ///

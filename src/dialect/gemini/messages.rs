@@ -1,5 +1,6 @@
 //! The conversation: OpenAI's messages as Gemini's `contents` and `systemInstruction`.
 
+use super::super::message::Message;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
 use super::super::tool_call::{Function, ToolCall};
 use super::content::{self, Place};
@@ -13,26 +14,6 @@ use std::collections::BTreeMap;
 /// Stands for the thought signature of a call that another model made, or a client that lost it.
 /// Google documents it for this.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_call_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    is_error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function_call: Option<&'a RawValue>,
-}
 
 #[derive(Deserialize)]
 struct ExtraContent<'a> {

@@ -1,12 +1,12 @@
 //! A streamed completion: each frame has a chunk of the model's own format, in base64
 //! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html>).
 
-use super::super::super::base64;
 use super::super::super::completion::write_head;
 use super::super::super::raw::{inside, object};
 use super::super::super::{Context, Facts, Usage, failure};
 use super::super::stream::error_object;
 use super::generated::{KIND, Piece, finish_reason, parse, write_choice, write_usage};
+use crate::base64;
 use crate::stream::{Event, sse};
 use serde::Deserialize;
 use serde_json::value::RawValue;

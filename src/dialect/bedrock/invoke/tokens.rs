@@ -1,13 +1,13 @@
 //! Counts of tokens for clients of Anthropic's API
 //! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html>).
 
-use super::super::super::base64;
 use super::super::super::field::parse;
 use super::super::super::raw::{minify, object, write_key, write_member, write_number};
 use super::super::super::{Context, Facts, Outgoing, failure};
 use super::super::model::Model;
 use super::super::{missing, present};
 use super::not_of;
+use crate::base64;
 use crate::error::Error;
 use serde::Deserialize;
 

@@ -1,22 +1,33 @@
-//! Base64 with padding (RFC 4648, section 4).
+//! Base64 (RFC 4648): with padding (section 4), and for URLs without (section 5).
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL_DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Appends bytes as base64.
-pub(super) fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let digit = DIGITS.get((bits >> shift & 0x3f) as usize).copied();
-            out.push(digit.filter(|_| at <= group.len()).unwrap_or(b'='));
-        }
+        out.extend(digits(group, DIGITS).map(|digit| digit.unwrap_or(b'=')));
     }
 }
 
+/// Appends bytes as base64 for URLs.
+pub fn encode_url(out: &mut String, bytes: &[u8]) {
+    for group in bytes.chunks(3) {
+        out.extend(digits(group, URL_DIGITS).into_iter().flatten().map(char::from));
+    }
+}
+
+/// The digits of up to three bytes; fewer have fewer.
+fn digits(group: &[u8], alphabet: &[u8; 64]) -> [Option<u8>; 4] {
+    let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
+    let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+    let digit = |at: usize| alphabet.get((bits >> (18 - 6 * at) & 0x3f) as usize).copied();
+    [0, 1, 2, 3].map(|at| digit(at).filter(|_| at <= group.len()))
+}
+
 /// The bytes of a text in base64. `None` when it is none; the padding may be missing.
-pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.trim_ascii_end();
     let digits = digits.strip_suffix(b"=").unwrap_or(digits);
     let digits = digits.strip_suffix(b"=").unwrap_or(digits);
@@ -69,6 +80,25 @@ mod tests {
         }
         for other in ["Z", "Zm9vY", "Zm=v", "Zm9-", "====", "Zg==x", "\u{e9}"] {
             assert_eq!(decode(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn base64url_has_no_padding() {
+        // RFC 4648, section 10, and the two digits that differ from plain base64.
+        for (bytes, expected) in [
+            (&b""[..], ""),
+            (b"f", "Zg"),
+            (b"fo", "Zm8"),
+            (b"foo", "Zm9v"),
+            (b"foob", "Zm9vYg"),
+            (b"fooba", "Zm9vYmE"),
+            (b"foobar", "Zm9vYmFy"),
+            (b"\xfb\xff", "-_8"),
+        ] {
+            let mut out = String::new();
+            encode_url(&mut out, bytes);
+            assert_eq!(out, expected);
         }
     }
 }
