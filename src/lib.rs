@@ -8,6 +8,7 @@ pub mod adapter;
 pub mod attempt;
 mod base64;
 pub mod cache;
+pub mod call;
 pub mod config;
 pub mod contract;
 pub mod decide;

@@ -11,6 +11,7 @@ mod signature;
 mod token;
 
 use crate::adapter::{self, Echo, Format};
+use crate::call::Call;
 use crate::config::registry::{Registry, Upstream};
 use crate::contract::{cluster, header};
 use crate::decide::{self, Next, Outcome};
@@ -21,7 +22,7 @@ use crate::gateway::{Reply, World};
 use crate::http::Headers;
 use crate::plan::{Plan, Secret, Target};
 use crate::report::{self, Position, Report};
-use crate::service_account::{Call, Vault};
+use crate::service_account::Vault;
 use inbound::{Answer, Progress};
 use outbound::Made;
 pub use outbound::effective;

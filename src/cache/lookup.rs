@@ -1,9 +1,9 @@
 //! The way of a request through the cache: the equal one, one that is under way, then one that means
 //! the same; whatever fails or takes too long is a miss.
 
-use super::call::{Answer, Call, Job};
 use super::entry::Entry;
 use super::flights::Flights;
+use super::job::Job;
 use super::key::Key;
 use super::recording::Kept;
 use super::redis;
@@ -11,6 +11,7 @@ use super::semantic::vectors::Vectors;
 use super::semantic::{Match, Point, Question, embedding, qdrant};
 use super::shared::Shared;
 use super::slots::{Limits, Slots};
+use crate::call::{Answer, Call};
 use crate::config::settings::{Cache, Semantic};
 use crate::contract::cluster;
 

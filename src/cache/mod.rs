@@ -4,12 +4,12 @@
 //! its way to the client. [`slots`] is the store inside the process, [`redis`] the one outside;
 //! [`semantic`] finds requests that mean the same, and [`form`] knows what answers look like.
 
-pub mod call;
 pub mod canonical;
 pub mod entry;
 pub mod flights;
 pub mod form;
 pub mod identity;
+pub mod job;
 pub mod key;
 pub mod lookup;
 pub mod recording;

@@ -2,8 +2,8 @@
 //! Upstash has them (<https://upstash.com/docs/redis/features/restapi>) and servers that put the
 //! same API in front of a Redis of one's own.
 
-use super::call::Call;
 use super::key::Key;
+use crate::call::Call;
 use crate::config::settings::Server;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -11,8 +11,9 @@ mod setting;
 mod target_error;
 
 use crate::adapter::Format;
-use crate::cache::call::{Answer, Call, Job};
+use crate::cache::job::Job;
 use crate::cache::shared::Shared;
+use crate::call::{Answer, Call};
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::endpoint::Endpoint;

@@ -2,7 +2,8 @@
 
 use super::abi::{self, Buffer, HostResult, Map};
 use super::headers;
-use crate::cache::call::{Answer, Call, Job};
+use crate::cache::job::Job;
+use crate::call::{Answer, Call};
 use proxy_wasm::hostcalls;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};

@@ -2,18 +2,16 @@
 
 use super::abi::{self, Buffer, HostResult, Map};
 use super::world::{self, Envoy, milliseconds};
-use super::{headers, refuse, reply, set_headers};
+use super::{caller, headers, refuse, reply, set_headers};
 use crate::attempt::{Attempt, Beginning, Inbound, Outbound};
+use crate::call::Call;
 use crate::config::registry::Registry;
-use crate::contract::{cluster, property};
+use crate::contract::property;
 use crate::gateway::Reply;
 use crate::http::Headers;
-use crate::service_account::Call;
-use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// One attempt.
 pub struct Stream {
@@ -72,7 +70,7 @@ impl Stream {
                 Ok(Action::Continue)
             }
             Outbound::Call(call) => {
-                let made = dispatch(&call);
+                let made = caller::dispatch(&call);
                 if made.is_none() {
                     let outbound = self.core.on_call_response(None, b"", &Envoy, milliseconds());
                     return self.send(outbound);
@@ -84,11 +82,10 @@ impl Stream {
     }
 
     /// The call has been answered, or will not be.
-    fn on_call(&mut self, size: usize) -> HostResult<()> {
+    fn on_call(&mut self, headers: usize, size: usize) -> HostResult<()> {
         self.call = None;
-        let map = headers(Map::CallResponse).unwrap_or_default();
-        let status = map.text(":status").and_then(|text| text.parse().ok());
-        let body = abi::buffer(Buffer::CallBody, 0, size.min(MAX_CALL_BODY)).unwrap_or_default();
+        let answer = caller::answer(headers, size.min(MAX_CALL_BODY));
+        let (status, body) = answer.map_or((None, Vec::new()), |it| (Some(it.status), it.body));
         let outbound = self.core.on_call_response(status, &body, &Envoy, milliseconds());
         match self.send(outbound)? {
             Action::Continue => abi::resume_request(),
@@ -169,13 +166,7 @@ impl Stream {
     /// A call that nobody answers, so that its time-out comes after `pause` milliseconds: Envoy
     /// has no other timer for a single stream.
     fn start_timer(&mut self, pause: u64) {
-        let headers = vec![(":method", "GET"), (":path", "/"), (":authority", "timer")];
-        // The ABI counts in 32 bits.
-        let pause = Duration::from_millis(pause.min(u64::from(u32::MAX)));
-        match hostcalls::dispatch_http_call(cluster::TIMER, headers, None, vec![], pause) {
-            Ok(token) => self.timer = Some(token),
-            Err(status) => log::error!("no timer for a stream's first content: {status:?}"),
-        }
+        self.timer = caller::dispatch(&Call::pause(pause));
     }
 
     fn on_timer(&mut self) -> HostResult<()> {
@@ -211,27 +202,10 @@ impl Stream {
 /// Most bytes that are read of the answer to a call.
 const MAX_CALL_BODY: usize = 64 << 10;
 
-/// Makes a call; `None` when Envoy refuses.
-fn dispatch(call: &Call) -> Option<u32> {
-    let headers = call.headers.iter().filter_map(|(name, value)| {
-        let value = std::str::from_utf8(value).ok()?;
-        Some((name, value))
-    });
-    let timeout = Duration::from_millis(call.timeout);
-    let (headers, body) = (headers.collect(), Some(call.body.as_slice()));
-    match hostcalls::dispatch_http_call(call.cluster, headers, body, vec![], timeout) {
-        Ok(token) => Some(token),
-        Err(status) => {
-            log::error!("no call to {}: {status:?}", call.cluster);
-            None
-        }
-    }
-}
-
 impl Context for Stream {
-    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
         if self.call == Some(token) {
-            if let Err(error) = self.on_call(body_size) {
+            if let Err(error) = self.on_call(headers, body) {
                 refuse(&error.to_string());
             }
             return;

@@ -1,7 +1,8 @@
 //! From an account to a token: one that is kept, or one that Google is asked for.
 
 use super::account::ServiceAccount;
-use super::{Call, KEY_FILE, Vault, cache, jwt};
+use super::{KEY_FILE, Vault, cache, jwt};
+use crate::call::Call;
 use crate::contract::cluster;
 use crate::error::Error;
 use crate::http::{Headers, is_header_value};
@@ -62,7 +63,7 @@ pub fn access(
     headers.push(":authority", url.authority());
     headers.push("content-type", "application/x-www-form-urlencoded");
     headers.push("accept", "application/json");
-    let call = Call { cluster: cluster::GOOGLE_TOKEN, headers, body, timeout: TIMEOUT };
+    let call = Call { cluster: cluster::GOOGLE_TOKEN.to_owned(), headers, body, timeout: TIMEOUT };
     Ok(Access::Ask(Exchange { fingerprint }, call))
 }
 

@@ -11,8 +11,6 @@ pub use account::ServiceAccount;
 pub use exchange::{Access, Exchange, access};
 pub use jwt::{sign_arguments, signature};
 
-use crate::http::Headers;
-
 /// The setting that holds an account's key file.
 pub const KEY_FILE: &str = "vertex_service_account_json";
 /// The setting that names a project; without it, it is the account's.
@@ -31,19 +29,6 @@ pub trait Vault {
     fn recall(&self, name: &str) -> Option<Vec<u8>>;
     /// Keeps a value for all workers.
     fn keep(&self, name: &str, value: &[u8]);
-}
-
-/// An HTTP request that is no client's.
-#[derive(Debug)]
-pub struct Call {
-    /// The Envoy cluster.
-    pub cluster: &'static str,
-    /// All headers, pseudo-headers first.
-    pub headers: Headers,
-    /// The body; it may hold secrets.
-    pub body: Vec<u8>,
-    /// Milliseconds until the whole answer.
-    pub timeout: u64,
 }
 
 #[cfg(test)]
