@@ -21,6 +21,7 @@ mod host;
 pub mod http;
 pub mod json;
 pub mod plan;
+pub mod price;
 pub mod provider;
 pub mod record;
 pub mod report;

@@ -30,6 +30,8 @@ pub const FIELDS: &[&str] = &[
     "cache_similarity",
     "saved_tokens",
     "saved_ms",
+    "saved_cost_micro_usd",
+    "cost_micro_usd",
     "time_to_first_byte_ms",
     "response_code_details",
     "response_id",
@@ -83,6 +85,10 @@ pub struct Record {
     pub saved_tokens: Option<u64>,
     /// Milliseconds that the kept answer took the first time.
     pub saved_ms: Option<u64>,
+    /// Micro-USD that a kept answer would have cost, if the price is known.
+    pub saved_cost_micro_usd: Option<u64>,
+    /// Micro-USD that the tokens of the answer cost, if they and their price are known.
+    pub cost_micro_usd: Option<u64>,
     /// Milliseconds from the request headers to the response headers.
     pub time_to_first_byte_ms: Option<u64>,
     /// Envoy's word for how the response came about.

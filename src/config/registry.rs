@@ -6,6 +6,7 @@ use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::cache::flights::Flights;
 use crate::json::Object;
+use crate::price::Catalogue;
 use crate::provider::{self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders};
 use crate::service_account;
 use serde_json::value::RawValue;
@@ -32,6 +33,8 @@ pub struct Registry {
     pub cache: Option<Cache>,
     /// Requests under way on this worker.
     pub flights: Flights,
+    /// What models cost.
+    pub prices: Catalogue,
 }
 
 /// A saved config.
@@ -158,6 +161,7 @@ impl Registry {
             configs: BTreeMap::new(),
             cache: settings.cache,
             flights: Flights::default(),
+            prices: settings.prices,
         };
         for (slug, json) in settings.configs {
             let root = tree::read(json.get(), &registry)

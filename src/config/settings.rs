@@ -1,5 +1,6 @@
 //! The plugin configuration: what the native tool renders and the module reads.
 
+use crate::price::Catalogue;
 use crate::provider::Values;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -41,6 +42,9 @@ pub struct Settings {
     /// The cache of answers; `None`: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
+    /// What models cost.
+    #[serde(default, skip_serializing_if = "Catalogue::is_empty")]
+    pub prices: Catalogue,
 }
 
 /// The cache of answers. It keeps what configs ask it to keep.

@@ -104,7 +104,8 @@ pub struct Context {
     pub counted: Option<Usage>,
 }
 
-/// Token counts, as OpenAI counts them.
+/// Token counts, as OpenAI counts them. Kept answers of the cache hold them as JSON, which may be
+/// older than a field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// All input tokens, cached ones included.
@@ -115,8 +116,17 @@ pub struct Usage {
     pub cached_tokens: u64,
     /// Input tokens written to the provider's cache.
     pub cache_creation_tokens: u64,
+    /// Those of them that it keeps for an hour instead of minutes.
+    #[serde(default)]
+    pub cache_creation_1h_tokens: u64,
     /// Output tokens spent on reasoning, where the provider tells.
     pub reasoning_tokens: u64,
+    /// Input tokens of audio, where the provider tells.
+    #[serde(default)]
+    pub audio_input_tokens: u64,
+    /// Output tokens of audio, where the provider tells.
+    #[serde(default)]
+    pub audio_output_tokens: u64,
 }
 
 impl Usage {

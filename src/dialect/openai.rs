@@ -57,6 +57,11 @@ struct RawUsage {
     // The names of the Responses API.
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    // DeepSeek's name.
+    prompt_cache_hit_tokens: Option<u64>,
+    // The name of Anthropic, and of Portkey.
+    cache_creation_input_tokens: Option<u64>,
     #[serde(alias = "input_tokens_details")]
     prompt_tokens_details: Option<Details>,
     #[serde(alias = "output_tokens_details")]
@@ -67,19 +72,34 @@ struct RawUsage {
 #[serde(default)]
 struct Details {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 impl From<RawUsage> for Usage {
     fn from(raw: RawUsage) -> Self {
         let prompt = raw.prompt_tokens_details.unwrap_or_default();
         let completion = raw.completion_tokens_details.unwrap_or_default();
+        let input = raw.prompt_tokens.or(raw.input_tokens).unwrap_or(0);
+        let output = raw.completion_tokens.or(raw.output_tokens).unwrap_or(0);
+        let reasoning = completion.reasoning_tokens.unwrap_or(0);
+        // xAI's completion tokens are those of the answer alone; its total has the reasoning, too.
+        let apart = input.saturating_add(output).saturating_add(reasoning);
+        let whole = match raw.total_tokens == Some(apart) {
+            true => output.saturating_add(reasoning),
+            false => output,
+        };
+        let written = prompt.cache_write_tokens.or(raw.cache_creation_input_tokens);
         Self {
-            prompt_tokens: raw.prompt_tokens.or(raw.input_tokens).unwrap_or(0),
-            completion_tokens: raw.completion_tokens.or(raw.output_tokens).unwrap_or(0),
-            cached_tokens: prompt.cached_tokens.unwrap_or(0),
-            cache_creation_tokens: 0,
-            reasoning_tokens: completion.reasoning_tokens.unwrap_or(0),
+            prompt_tokens: input,
+            completion_tokens: whole,
+            cached_tokens: prompt.cached_tokens.or(raw.prompt_cache_hit_tokens).unwrap_or(0),
+            cache_creation_tokens: written.unwrap_or(0),
+            cache_creation_1h_tokens: 0,
+            reasoning_tokens: reasoning,
+            audio_input_tokens: prompt.audio_tokens.unwrap_or(0),
+            audio_output_tokens: completion.audio_tokens.unwrap_or(0),
         }
     }
 }
@@ -203,20 +223,54 @@ mod tests {
         let mut facts = Facts::default();
         let body = br#"{"id":"c1","model":"gpt-4o","choices":[{"finish_reason":"stop"}],
             "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,
-            "prompt_tokens_details":{"cached_tokens":2},
-            "completion_tokens_details":{"reasoning_tokens":1}}}"#;
+            "prompt_tokens_details":{"cached_tokens":2,"audio_tokens":1},
+            "completion_tokens_details":{"reasoning_tokens":1,"audio_tokens":2}}}"#;
         observe(body, &mut facts);
         let usage = Usage {
             prompt_tokens: 3,
             completion_tokens: 4,
             cached_tokens: 2,
-            cache_creation_tokens: 0,
             reasoning_tokens: 1,
+            audio_input_tokens: 1,
+            audio_output_tokens: 2,
+            ..Usage::default()
         };
         assert_eq!(facts.usage, Some(usage));
         assert_eq!(facts.model.as_deref(), Some("gpt-4o"));
         assert_eq!(facts.finish_reason.as_deref(), Some("stop"));
         assert!(facts.complete);
+    }
+
+    #[test]
+    fn counts_of_single_vendors_are_those_of_openai() {
+        let tokens = |prompt_tokens, completion_tokens| Usage {
+            prompt_tokens,
+            completion_tokens,
+            ..Usage::default()
+        };
+        for (usage, expected) in [
+            // xAI.
+            (
+                r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,
+                    "completion_tokens_details":{"reasoning_tokens":94}}"#,
+                Usage { reasoning_tokens: 94, ..tokens(32, 103) },
+            ),
+            // DeepSeek.
+            (
+                r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
+                    "prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":2}"#,
+                Usage { cached_tokens: 8, ..tokens(10, 5) },
+            ),
+            (
+                r#"{"input_tokens":10,"output_tokens":5,"total_tokens":15,
+                    "input_tokens_details":{"cached_tokens":1,"cache_write_tokens":4}}"#,
+                Usage { cached_tokens: 1, cache_creation_tokens: 4, ..tokens(10, 5) },
+            ),
+        ] {
+            let mut facts = Facts::default();
+            observe(format!(r#"{{"usage":{usage}}}"#).as_bytes(), &mut facts);
+            assert_eq!(facts.usage, Some(expected), "{usage}");
+        }
     }
 
     #[test]

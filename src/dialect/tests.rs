@@ -31,6 +31,7 @@ fn facts(words: [Option<&str>; 4], usage: [u64; 5], complete: bool) -> Facts {
         cached_tokens,
         cache_creation_tokens,
         reasoning_tokens,
+        ..Usage::default()
     };
     let usage = (usage != Usage::default()).then_some(usage);
     Facts { id, model, usage, finish_reason, error_type, complete }

@@ -281,6 +281,7 @@ impl Gateway {
         self.record.cache_similarity = similarity;
         let report = Report { facts, dropped, ..Report::default() };
         note_target(&mut self.record, &self.registry, plan, &report);
+        self.record.saved_cost_micro_usd = self.cost(&report.facts);
         let mut headers = Headers::default();
         headers.set("content-type", media);
         headers.set("age", entry.age(milliseconds(world)).to_string());

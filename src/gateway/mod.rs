@@ -16,6 +16,7 @@ use crate::cache::shared::Shared;
 use crate::call::{Answer, Call};
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
+use crate::dialect::Facts;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Source};
 use crate::http::Headers;
@@ -213,6 +214,10 @@ impl Gateway {
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
         }
+        self.record.cost_micro_usd = match self.record.saved_tokens {
+            Some(_) => Some(0),
+            None => report.as_ref().and_then(|report| self.cost(&report.facts)),
+        };
         self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
@@ -258,6 +263,14 @@ impl Gateway {
     /// What the cache did for the request, for counters.
     pub fn cached(&self) -> Option<cache::Effect> {
         self.cache.effect(&self.record)
+    }
+
+    /// Micro-USD for the tokens of an answer, by the model that answered or else was asked for.
+    fn cost(&self, facts: &Facts) -> Option<u64> {
+        let (usage, provider) = (facts.usage?, self.record.provider?);
+        let models = [facts.model.as_deref(), self.record.model.as_deref()];
+        let mut models = models.into_iter().flatten();
+        models.find_map(|model| self.registry.prices.cost(provider, model, &usage))
     }
 
     fn fail(&mut self, error: &Error) -> Verdict {

@@ -5,6 +5,7 @@ mod envoy;
 mod field;
 mod files;
 mod model;
+mod prices;
 mod providers;
 mod reload;
 mod render;
@@ -48,6 +49,12 @@ enum Command {
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
     },
+    /// Prints the catalogue of prices that costs are counted with.
+    Prices {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Providers { json: true, .. } => print(&providers::json()).map(success),
         Command::Providers { markdown: true, .. } => print(&providers::markdown()).map(success),
         Command::Providers { .. } => print(&providers::text()).map(success),
+        Command::Prices { json: true } => print(&prices::json()).map(success),
+        Command::Prices { json: false } => print(&prices::text()).map(success),
     };
     match result {
         Ok(code) => code,

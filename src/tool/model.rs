@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use crate::config::tree::Known;
+use crate::price::Catalogue;
 use crate::provider::{BaseUrl, Provider, Values};
 
 /// The whole file.
@@ -43,6 +44,8 @@ pub struct Gateway {
     pub limits: Limits,
     /// The cache of answers; `None`: there is none.
     pub cache: Option<Cache>,
+    /// What models cost; empty: nobody wants to know.
+    pub prices: Catalogue,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }

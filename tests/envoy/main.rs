@@ -11,6 +11,7 @@ mod bad_input;
 mod bedrock;
 mod cache;
 mod cohere;
+mod cost;
 mod failure;
 mod forgery;
 mod gemini;

@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 const SHOWN: [&str; 3] = ["provider.anthropic", "provider.demo", "provider.openai"];
 /// Those of their hosts.
 const SHOWN_HOSTS: [&str; 3] = ["api.anthropic.com", "api.openai.com", "*.openai.azure.com"];
+/// The models whose prices they show.
+const SHOWN_MODELS: [&str; 2] = ["gpt-4o", "my-model"];
 /// How the credentials of the cases begin.
 const SECRET: &str = "secret-";
 
@@ -73,6 +75,7 @@ fn readable(value: Value) -> Value {
                 (Value::String(text), true) if key == "value" => {
                     (key, readable(serde_json::from_str(text).unwrap()))
                 }
+                (Value::Object(_), _) if key == "prices" => (key, shown_prices(value)),
                 (Value::Array(hosts), _) if key == "domains" && of_table => {
                     let shown =
                         hosts.iter().filter(|host| SHOWN_HOSTS.iter().any(|one| host == one));
@@ -92,6 +95,17 @@ fn readable(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// The catalogue of prices without most of its models.
+fn shown_prices(prices: Value) -> Value {
+    let mut prices =
+        serde_json::from_value::<BTreeMap<String, BTreeMap<String, Value>>>(prices).unwrap();
+    for models in prices.values_mut() {
+        models.retain(|model, _| SHOWN_MODELS.contains(&model.as_str()));
+    }
+    prices.retain(|_, models| !models.is_empty());
+    json!(prices)
 }
 
 #[test]

@@ -13,7 +13,15 @@ struct RawUsage {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
     output_tokens_details: Option<Details>,
+}
+
+/// Tokens written to the cache, by how long it keeps them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -29,6 +37,7 @@ pub(super) struct Counts {
     output: u64,
     cache_read: u64,
     cache_creation: u64,
+    cache_creation_1h: u64,
     thinking: u64,
 }
 
@@ -36,12 +45,14 @@ impl Counts {
     /// Takes the counts that `raw` has: they are totals, not increments.
     pub(super) fn update(&mut self, raw: &RawValue) {
         let usage: RawUsage = object(raw.get()).unwrap_or_default();
+        let long = usage.cache_creation.and_then(|creation| creation.ephemeral_1h_input_tokens);
         let thinking = usage.output_tokens_details.and_then(|details| details.thinking_tokens);
         for (count, new) in [
             (&mut self.input, usage.input_tokens),
             (&mut self.output, usage.output_tokens),
             (&mut self.cache_read, usage.cache_read_input_tokens),
             (&mut self.cache_creation, usage.cache_creation_input_tokens),
+            (&mut self.cache_creation_1h, long),
             (&mut self.thinking, thinking),
         ] {
             *count = new.unwrap_or(*count);
@@ -57,7 +68,9 @@ impl Counts {
             completion_tokens: self.output,
             cached_tokens: self.cache_read,
             cache_creation_tokens: self.cache_creation,
+            cache_creation_1h_tokens: self.cache_creation_1h,
             reasoning_tokens: self.thinking,
+            ..Usage::default()
         }
     }
 }

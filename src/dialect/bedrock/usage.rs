@@ -13,6 +13,15 @@ struct RawUsage {
     total_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_write_input_tokens: Option<u64>,
+    cache_details: Option<Vec<CacheDetail>>,
+}
+
+/// Tokens written to the cache, by how long it keeps them: `5m` or `1h`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CacheDetail {
+    ttl: Option<String>,
+    input_tokens: Option<u64>,
 }
 
 /// Reads a `usage` object. `None` when it has no token counts.
@@ -23,12 +32,16 @@ pub(super) fn parse(raw: &RawValue) -> Option<Usage> {
     usage.input_tokens.or(usage.output_tokens).or(usage.total_tokens)?;
     let (read, written) = (usage.cache_read_input_tokens, usage.cache_write_input_tokens);
     let [input, read, written] = [usage.input_tokens, read, written].map(Option::unwrap_or_default);
+    let details = usage.cache_details.into_iter().flatten();
+    let long = details.filter(|detail| detail.ttl.as_deref() == Some("1h"));
+    let long = long.filter_map(|detail| detail.input_tokens).fold(0, u64::saturating_add);
     Some(Usage {
         prompt_tokens: input.saturating_add(read).saturating_add(written),
         completion_tokens: usage.output_tokens.unwrap_or_default(),
         cached_tokens: read,
         cache_creation_tokens: written,
-        reasoning_tokens: 0,
+        cache_creation_1h_tokens: long,
+        ..Usage::default()
     })
 }
 

@@ -32,8 +32,6 @@ struct ModalityCount<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     usage: Option<Usage>,
-    audio_input: u64,
-    audio_output: u64,
 }
 
 impl Counts {
@@ -48,11 +46,11 @@ impl Counts {
             prompt_tokens: count(usage.prompt_token_count).saturating_add(fetched),
             completion_tokens: count(usage.candidates_token_count).saturating_add(thoughts),
             cached_tokens: count(usage.cached_content_token_count),
-            cache_creation_tokens: 0,
             reasoning_tokens: thoughts,
+            audio_input_tokens: audio(usage.prompt_tokens_details),
+            audio_output_tokens: audio(usage.candidates_tokens_details),
+            ..Usage::default()
         });
-        self.audio_input = audio(usage.prompt_tokens_details);
-        self.audio_output = audio(usage.candidates_tokens_details);
     }
 
     /// `None` when Gemini did not tell.
@@ -71,9 +69,9 @@ impl Counts {
         member(",\"completion_tokens\":", usage.completion_tokens);
         member(",\"total_tokens\":", usage.total_tokens());
         member(",\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning_tokens);
-        member(",\"audio_tokens\":", self.audio_output);
+        member(",\"audio_tokens\":", usage.audio_output_tokens);
         member("},\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_tokens);
-        member(",\"audio_tokens\":", self.audio_input);
+        member(",\"audio_tokens\":", usage.audio_input_tokens);
         out.extend_from_slice(b"}}");
     }
 }

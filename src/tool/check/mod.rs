@@ -3,6 +3,7 @@
 mod aws;
 mod cache;
 mod custom_host;
+mod prices;
 mod resilience;
 mod saved;
 mod secret;
@@ -72,7 +73,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "listen",
     "admin",
     "concurrency",
@@ -88,6 +89,7 @@ const KEYS: [&str; 15] = [
     "logs",
     "limits",
     "cache",
+    "prices",
 ];
 
 impl Checker<'_> {
@@ -145,6 +147,7 @@ impl Checker<'_> {
                 Some(field) => self.cache(field, &slugs),
                 None => Some(Cache::default()),
             },
+            prices: self.prices(fields.get("prices")),
             secret_files: Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Module, Places, any, cache, discovery, merge};
 use crate::config::settings::{CustomHost, Role, Settings, VERSION};
+use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
 use crate::tool::model::{self, Gateway};
 use crate::tool::upstream::Upstream;
@@ -114,6 +115,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         cache: match role {
             Role::Gateway => cache::settings(gateway),
             Role::Provider => None,
+        },
+        prices: match role {
+            Role::Gateway => gateway.prices.clone(),
+            Role::Provider => Catalogue::default(),
         },
         custom_hosts: match role {
             Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),
