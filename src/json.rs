@@ -201,8 +201,9 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
+/// The key of a member.
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Key<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,9 @@
 //! *provider* role translates once per attempt. Everything but `host` is free of I/O.
 //! `ARCHITECTURE.md` tells where a change goes.
 
+#[macro_use]
+mod members;
+
 pub mod adapter;
 pub mod attempt;
 mod base64;

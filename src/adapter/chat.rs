@@ -1,114 +1,82 @@
 //! Chat completions and chunks of them, as far as a client's format has a place for what they
 //! say. Strings are what stands between the quotes, escapes as they are.
 
-use crate::dialect::raw::{array, inside, object, text};
+use crate::dialect::raw::{array, inside, object, object_in, text};
 use crate::json::write_string;
-use serde::Deserialize;
+use crate::members::Members;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// A chat completion, or a chunk of one.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Chunk<'a> {
-    #[serde(borrow)]
-    pub(super) id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    created: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    choices: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) usage: Option<&'a RawValue>,
-    /// Who answered, where our dialects or a gateway say so.
-    #[serde(borrow)]
-    pub(super) provider: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+members! {
+    /// A chat completion, or a chunk of one.
+    #[derive(Default)]
+    pub(super) struct Chunk<'a> {
+        pub(super) id: Option<&'a RawValue>,
+        created: Option<&'a RawValue>,
+        pub(super) model: Option<&'a RawValue>,
+        choices: Option<&'a RawValue>,
+        pub(super) usage: Option<&'a RawValue>,
+        /// Who answered, where our dialects or a gateway say so.
+        pub(super) provider: Option<&'a RawValue>,
+        pub(super) error: Option<&'a RawValue>,
+    }
 }
 
-/// A choice, whose `message` is the `delta` of a chunk.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Choice<'a> {
-    #[serde(borrow)]
-    index: Option<&'a RawValue>,
-    #[serde(borrow, alias = "delta")]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    logprobs: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) finish_reason: Option<&'a RawValue>,
-}
+members! {
+    #[derive(Default)]
+    pub(super) struct Choice<'a> {
+        index: Option<&'a RawValue>,
+        message: Option<&'a RawValue>,
+        /// What a chunk has in the place of a message.
+        delta: Option<&'a RawValue>,
+        logprobs: Option<&'a RawValue>,
+        pub(super) finish_reason: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Logprobs<'a> {
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Logprobs<'a> {
+        content: Option<&'a RawValue>,
+    }
 
-/// What vendors have in a message or a delta.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Message<'a> {
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    /// Where most vendors have reasoning.
-    #[serde(borrow)]
-    reasoning_content: Option<&'a RawValue>,
-    /// Where OpenRouter and Groq have it.
-    #[serde(borrow)]
-    reasoning: Option<&'a RawValue>,
-    /// Where our dialects have it, as Portkey does.
-    #[serde(borrow)]
-    content_blocks: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    annotations: Option<&'a RawValue>,
-}
+    /// What vendors have in a message or a delta.
+    #[derive(Default)]
+    struct Message<'a> {
+        content: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        /// Where most vendors have reasoning.
+        reasoning_content: Option<&'a RawValue>,
+        /// Where OpenRouter and Groq have it.
+        reasoning: Option<&'a RawValue>,
+        /// Where our dialects have it, as Portkey does.
+        content_blocks: Option<&'a RawValue>,
+        tool_calls: Option<&'a RawValue>,
+        annotations: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Block<'a> {
-    /// The block of a chunk.
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    /// A string, or Mistral's list of text parts.
-    #[serde(borrow)]
-    thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
-    signature: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Block<'a> {
+        /// The block of a chunk.
+        delta: Option<&'a RawValue>,
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        /// A string, or Mistral's list of text parts.
+        thinking: Option<&'a RawValue>,
+        signature: Option<&'a RawValue>,
+        data: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawCall<'a> {
-    #[serde(borrow)]
-    index: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct RawCall<'a> {
+        index: Option<&'a RawValue>,
+        id: Option<&'a RawValue>,
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        arguments: Option<&'a RawValue>,
+    }
 }
 
 /// A piece of an answer. In a whole answer each is complete.
@@ -141,7 +109,7 @@ pub(super) struct Call<'a> {
 impl<'a> Chunk<'a> {
     /// `None` when it is none; what is not JSON does not end a stream.
     pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
-        object(std::str::from_utf8(data).ok()?.trim_start())
+        object_in(data)
     }
 
     /// Unix time in seconds.
@@ -181,13 +149,13 @@ impl<'a> Choice<'a> {
 
     /// Citations of the text, as chat completions have them.
     pub(super) fn annotations(&self) -> Vec<&'a RawValue> {
-        let message: Message<'a> = read(self.message);
+        let message: Message<'a> = read(self.message.or(self.delta));
         message.annotations.and_then(|raw| array(raw.get())).unwrap_or_default()
     }
 
     /// What it says: reasoning first, tool calls last.
     pub(super) fn pieces(&self) -> Vec<Piece<'a>> {
-        let message: Message<'a> = read(self.message);
+        let message: Message<'a> = read(self.message.or(self.delta));
         let mut pieces = Vec::new();
         let blocks = message.content_blocks.and_then(|raw| array(raw.get()));
         for raw in blocks.into_iter().flatten() {
@@ -209,7 +177,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> T {
+fn read<'a, T: Default + Members<'a>>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| object(raw.get())).unwrap_or_default()
 }
 

@@ -2,25 +2,21 @@
 
 use crate::dialect::raw::{object, text, write_member};
 use crate::dialect::status_of;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// An error body in OpenAI's shape, which is what dialects and the gateway write.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
+members! {
+    /// An error body in OpenAI's shape, which is what dialects and the gateway write.
+    #[derive(Default)]
+    struct Body<'a> {
+        error: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Detail<'a> {
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Detail<'a> {
+        message: Option<&'a RawValue>,
+        kind: Option<&'a RawValue> = "type",
+    }
 }
 
 /// `{"type":"error","error":{"type","message"}}`. Any bytes are taken.

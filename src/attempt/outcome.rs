@@ -2,10 +2,10 @@
 //! alone, whether it refuses the request for good.
 
 use crate::decide::{Outcome, Refusal};
+use crate::dialect::raw::object_in;
 use crate::error::Error;
 use crate::gateway::envoy_error;
 use crate::http::Headers;
-use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -34,21 +34,18 @@ fn retry_after(headers: &Headers, now: u64) -> Option<u64> {
 
 /// Why the provider will never take the request, by the error body that the client gets.
 pub fn refusal(body: &[u8]) -> Option<Refusal> {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow)]
-        error: Detail<'a>,
+    members! {
+        struct Body<'a> {
+            error: Detail<'a>,
+        }
+
+        struct Detail<'a> {
+            code: Option<Cow<'a, str>>,
+            kind: Option<Cow<'a, str>> = "type",
+            message: Option<Cow<'a, str>>,
+        }
     }
-    #[derive(Deserialize)]
-    struct Detail<'a> {
-        #[serde(borrow, default)]
-        code: Option<Cow<'a, str>>,
-        #[serde(rename = "type", borrow, default)]
-        kind: Option<Cow<'a, str>>,
-        #[serde(borrow, default)]
-        message: Option<Cow<'a, str>>,
-    }
-    let Body { error } = serde_json::from_slice(body).ok()?;
+    let Body { error } = object_in(body)?;
     let is = |word: &str| {
         let named =
             |name: &Option<Cow<'_, str>>| name.as_ref().is_some_and(|name| name.as_ref() == word);

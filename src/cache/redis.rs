@@ -5,8 +5,9 @@
 use super::key::Key;
 use crate::call::Call;
 use crate::config::settings::Server;
-use serde::Deserialize;
+use crate::dialect::raw::object_in;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Asks for the bytes of an entry.
 pub fn get(server: &Server, key: &Key) -> Call {
@@ -21,12 +22,13 @@ pub fn set(server: &Server, key: &Key, entry: &[u8], life: u64) -> Call {
 
 /// The bytes that a `GET` has found.
 pub fn found(body: &[u8]) -> Option<Vec<u8>> {
-    #[derive(Deserialize)]
-    struct Answer {
-        result: Option<String>,
+    members! {
+        struct Answer<'a> {
+            result: Option<Cow<'a, str>>,
+        }
     }
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    answer.result.map(String::into_bytes)
+    let Answer { result } = object_in(body)?;
+    result.map(|text| text.into_owned().into_bytes())
 }
 
 fn name(key: &Key) -> String {

@@ -5,7 +5,6 @@ use super::raw::{array, inside, object, text, write_line};
 use super::{Facts, bounded};
 use crate::error::Error;
 use crate::json::write_string;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -16,27 +15,21 @@ const EXCERPT: usize = 200;
 /// Type in the log of an error that has none of its own.
 const UNTYPED: &str = "upstream_error";
 
-/// The top level of an error body; which members are there depends on the provider.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body<'a> {
-    /// An object, or the message itself.
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    /// Without `error`, the top level is the error object.
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    param: Option<&'a RawValue>,
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-    /// What API gateways of Apigee's kind have instead of all these.
-    #[serde(borrow)]
-    fault: Option<&'a RawValue>,
+members! {
+    /// The top level of an error body; which members are there depends on the provider.
+    #[derive(Default)]
+    struct Body<'a> {
+        /// An object, or the message itself.
+        error: Option<&'a RawValue>,
+        /// Without `error`, the top level is the error object.
+        message: Option<&'a RawValue>,
+        detail: Option<&'a RawValue>,
+        kind: Option<&'a RawValue> = "type",
+        param: Option<&'a RawValue>,
+        code: Option<&'a RawValue>,
+        /// What API gateways of Apigee's kind have instead of all these.
+        fault: Option<&'a RawValue>,
+    }
 }
 
 /// A provider's error; members but the message are raw JSON.
@@ -75,17 +68,15 @@ impl<'a> Failure<'a> {
 
     /// <https://cloud.google.com/apigee/docs/api-platform/troubleshoot/fault-handling>
     fn fault(raw: &'a RawValue) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Fault<'a> {
-            #[serde(borrow, rename = "faultstring")]
-            text: &'a RawValue,
-            #[serde(borrow, default)]
-            detail: Option<&'a RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct Code<'a> {
-            #[serde(borrow, rename = "errorcode")]
-            code: &'a RawValue,
+        members! {
+            struct Fault<'a> {
+                text: &'a RawValue = "faultstring",
+                detail: Option<&'a RawValue>,
+            }
+
+            struct Code<'a> {
+                code: &'a RawValue = "errorcode",
+            }
         }
         let fault: Fault<'_> = object(raw.get())?;
         let code = fault.detail.and_then(|detail| object(detail.get()));
@@ -97,25 +88,24 @@ impl<'a> Failure<'a> {
 /// The first complaint of a validator, as `where: what`, and its type. Many servers in Python have
 /// a list of them for `detail`; Mistral has an object with that for `message`.
 fn complaint(raw: &RawValue) -> Option<(String, Option<&RawValue>)> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Nested<'a> {
-        #[serde(borrow)]
-        detail: Option<&'a RawValue>,
+    members! {
+        #[derive(Default)]
+        struct Nested<'a> {
+            detail: Option<&'a RawValue>,
+        }
     }
-    #[derive(Deserialize)]
-    struct Complaint<'a> {
-        #[serde(borrow, default)]
-        loc: Vec<&'a RawValue>,
-        #[serde(borrow)]
-        msg: Cow<'a, str>,
-        #[serde(borrow, rename = "type")]
-        kind: Option<&'a RawValue>,
+    members! {
+        struct Complaint<'a> {
+            loc: Option<Vec<&'a RawValue>>,
+            msg: Cow<'a, str>,
+            kind: Option<&'a RawValue> = "type",
+        }
     }
     let nested: Option<Nested<'_>> = object(raw.get());
     let list = array(nested.and_then(|nested| nested.detail).unwrap_or(raw).get())?;
     let first: Complaint<'_> = object(list.first()?.get())?;
-    let place: Vec<&str> = first.loc.iter().map(|at| inside(at).unwrap_or(at.get())).collect();
+    let place: Vec<&str> =
+        first.loc.iter().flatten().map(|at| inside(at).unwrap_or(at.get())).collect();
     let message = match place.is_empty() {
         true => first.msg.into_owned(),
         false => [&place.join("."), ": ", &first.msg].concat(),

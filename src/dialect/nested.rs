@@ -5,7 +5,6 @@ use super::Dropped;
 use super::raw::{array, object, text};
 use crate::json::Object;
 use memchr::memmem;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A field that a format may have no place for.
@@ -19,38 +18,28 @@ pub(super) enum Nested {
     Strict,
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-}
+members! {
+    struct Message<'a> {
+        role: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        content: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-}
+    struct Part<'a> {
+        image_url: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct ImageUrl<'a> {
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-}
+    struct ImageUrl<'a> {
+        detail: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+    struct Tool<'a> {
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
+    struct Function<'a> {
+        strict: Option<&'a RawValue>,
+    }
 }
 
 /// Notes those of the `fields` that a request has.

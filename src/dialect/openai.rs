@@ -1,86 +1,72 @@
 //! OpenAI's format: nothing is translated, answers are only observed for the log.
 
+use super::raw::{array, object, object_in};
 use super::{Facts, Usage, bounded, failure};
+use crate::json::Object;
 use crate::stream::Event;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-/// The fields of an answer, or of a chunk of one, that the log wants.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    model: Option<Cow<'a, str>>,
-    choices: Option<Vec<Choice<'a>>>,
-    usage: Option<RawUsage>,
-    /// Where Groq's streams have their usage.
-    x_groq: Option<Extra>,
-    #[serde(borrow)]
-    error: Option<RawError<'a>>,
-    /// In an event of the Responses API: the answer so far.
-    #[serde(borrow)]
-    response: Option<Box<Answer<'a>>>,
-}
+members! {
+    /// The fields of an answer, or of a chunk of one, that the log wants.
+    struct Answer<'a> {
+        id: Option<Cow<'a, str>>,
+        model: Option<Cow<'a, str>>,
+        choices: Option<&'a RawValue>,
+        usage: Option<RawUsage>,
+        /// Where Groq's streams have their usage.
+        x_groq: Option<Extra>,
+        error: Option<RawError<'a>>,
+        /// In an event of the Responses API: the answer so far.
+        response: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    finish_reason: Option<Cow<'a, str>>,
-    /// Where Moonshot's streams have their usage.
-    usage: Option<RawUsage>,
-}
+    #[derive(Default)]
+    struct Choice<'a> {
+        finish_reason: Option<Cow<'a, str>>,
+        /// Where Moonshot's streams have their usage.
+        usage: Option<RawUsage>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Extra {
-    usage: Option<RawUsage>,
-}
+    struct Extra {
+        usage: Option<RawUsage>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawError<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<Cow<'a, str>>,
-}
+    struct RawError<'a> {
+        kind: Option<Cow<'a, str>> = "type",
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    // The names of the Responses API.
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    total_tokens: Option<u64>,
-    // DeepSeek's name.
-    prompt_cache_hit_tokens: Option<u64>,
-    // The name of Anthropic, and of Portkey.
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(alias = "input_tokens_details")]
-    prompt_tokens_details: Option<Details>,
-    #[serde(alias = "output_tokens_details")]
-    completion_tokens_details: Option<Details>,
-}
+    struct RawUsage {
+        prompt_tokens: Option<u64>,
+        completion_tokens: Option<u64>,
+        total_tokens: Option<u64>,
+        prompt_tokens_details: Option<Details>,
+        completion_tokens_details: Option<Details>,
+        // The names of the Responses API.
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        input_tokens_details: Option<Details>,
+        output_tokens_details: Option<Details>,
+        // DeepSeek's name.
+        prompt_cache_hit_tokens: Option<u64>,
+        // The name of Anthropic, and of Portkey.
+        cache_creation_input_tokens: Option<u64>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Details {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
+    #[derive(Default)]
+    struct Details {
+        cached_tokens: Option<u64>,
+        cache_write_tokens: Option<u64>,
+        reasoning_tokens: Option<u64>,
+        audio_tokens: Option<u64>,
+    }
 }
 
 impl From<RawUsage> for Usage {
     fn from(raw: RawUsage) -> Self {
-        let prompt = raw.prompt_tokens_details.unwrap_or_default();
-        let completion = raw.completion_tokens_details.unwrap_or_default();
+        let prompt = raw.prompt_tokens_details.or(raw.input_tokens_details).unwrap_or_default();
+        let completion =
+            raw.completion_tokens_details.or(raw.output_tokens_details).unwrap_or_default();
         let input = raw.prompt_tokens.or(raw.input_tokens).unwrap_or(0);
         let output = raw.completion_tokens.or(raw.output_tokens).unwrap_or(0);
         let reasoning = completion.reasoning_tokens.unwrap_or(0);
@@ -107,15 +93,19 @@ impl From<RawUsage> for Usage {
 /// Reads the facts of a complete answer. What cannot be read is left out.
 pub fn observe(body: &[u8], facts: &mut Facts) {
     facts.complete = true;
-    if let Ok(answer) = serde_json::from_slice(body) {
+    if let Some(answer) = read(body) {
         note(answer, facts);
     }
 }
 
+fn read(body: &[u8]) -> Option<Answer<'_>> {
+    object_in(body)
+}
+
 fn note(answer: Answer<'_>, facts: &mut Facts) {
     let Answer { id, model, choices, usage, x_groq, error, response } = answer;
-    if let Some(response) = response {
-        note(*response, facts);
+    if let Some(response) = response.and_then(|raw| object(raw.get())) {
+        note(response, facts);
     }
     if facts.id.is_none() {
         facts.id = id.map(bounded);
@@ -123,7 +113,8 @@ fn note(answer: Answer<'_>, facts: &mut Facts) {
     if facts.model.is_none() {
         facts.model = model.map(bounded);
     }
-    let choice = choices.into_iter().flatten().next().unwrap_or_default();
+    let first = choices.and_then(|raw| array(raw.get())?.first().copied());
+    let choice: Choice<'_> = first.and_then(|raw| object(raw.get())).unwrap_or_default();
     let extra = x_groq.and_then(|extra| extra.usage).or(choice.usage);
     if let Some(usage) = usage.or(extra) {
         facts.usage = Some(usage.into());
@@ -166,7 +157,7 @@ impl Stream {
             || has_value(event.data, b"\"usage\"", b'{')
             || has_value(event.data, b"\"finish_reason\"", b'"')
             || has_value(event.data, b"\"error\"", b'{');
-        if news && let Ok(answer) = serde_json::from_slice(event.data) {
+        if news && let Some(answer) = read(event.data) {
             note(answer, &mut self.facts);
         }
     }
@@ -183,23 +174,25 @@ impl Stream {
 
 /// Whether a chunk has more than a role in it.
 fn has_content(data: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Chunk<'a> {
-        #[serde(borrow, default)]
-        choices: Vec<Piece<'a>>,
+    members! {
+        struct Chunk<'a> {
+            choices: Option<Vec<Piece<'a>>>,
+        }
+
+        struct Piece<'a> {
+            delta: Option<&'a RawValue>,
+            text: Option<&'a RawValue>,
+            finish_reason: Option<&'a RawValue>,
+        }
     }
-    #[derive(Deserialize)]
-    struct Piece<'a> {
-        #[serde(borrow)]
-        delta: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
-        text: Option<IgnoredAny>,
-        finish_reason: Option<IgnoredAny>,
-    }
-    let Ok(Chunk { choices }) = serde_json::from_slice(data) else { return false };
-    choices.iter().any(|choice| {
-        let mut members = choice.delta.iter().flatten();
-        let said = members.any(|(name, value)| {
-            name != "role" && !["null", "\"\"", "[]", "{}"].contains(&value.get())
+    let chunk = || object_in::<Chunk<'_>>(data);
+    chunk().and_then(|chunk| chunk.choices).into_iter().flatten().any(|choice| {
+        let delta = choice.delta.and_then(|raw| Object::parse(raw.get().as_bytes()).ok());
+        let said = delta.is_some_and(|delta| {
+            let mut members = delta.iter();
+            members.any(|(name, value)| {
+                name != "role" && !["null", "\"\"", "[]", "{}"].contains(&value)
+            })
         });
         said || choice.text.is_some() || choice.finish_reason.is_some()
     })

@@ -1,6 +1,7 @@
 //! Raw JSON values: read on demand, and copied as text into an output buffer.
 
 use crate::json::write_string;
+use crate::members::Members;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -25,9 +26,13 @@ pub(crate) fn inside(raw: &RawValue) -> Option<&str> {
 }
 
 /// The members of an object, as a struct of raw members. `None` when it is no object.
-pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Option<T> {
-    // Without this check an array would be read as the members in their order.
-    raw.starts_with('{').then(|| serde_json::from_str(raw).ok()).flatten()
+pub(crate) fn object<'a, T: Members<'a>>(raw: &'a str) -> Option<T> {
+    T::read(raw)
+}
+
+/// The same for a whole body.
+pub(crate) fn object_in<'a, T: Members<'a>>(bytes: &'a [u8]) -> Option<T> {
+    object(std::str::from_utf8(bytes).ok()?.trim_start())
 }
 
 /// The elements of an array. `None` when it is no array.
@@ -115,10 +120,10 @@ mod tests {
         assert_eq!(inside(raw("null")), None);
         assert_eq!(array("[1, \"x\"]").unwrap().len(), 2);
         assert!(array("{}").is_none());
-        #[derive(Deserialize)]
-        struct One<'a> {
-            #[serde(borrow)]
-            a: Option<&'a RawValue>,
+        members! {
+            struct One<'a> {
+                a: Option<&'a RawValue>,
+            }
         }
         assert!(object::<One<'_>>("{\"a\":1}").unwrap().a.is_some());
         assert!(object::<One<'_>>("[1]").is_none());

@@ -3,26 +3,21 @@
 use super::field::{missing, under, wrong_type};
 use super::raw::{object, text};
 use crate::error::Error;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// A call, with what dialects read beside the function.
-#[derive(Deserialize)]
-pub(super) struct ToolCall<'a> {
-    #[serde(borrow)]
-    pub(super) id: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    /// Anthropic's own.
-    #[serde(borrow)]
-    pub(super) cache_control: Option<&'a RawValue>,
-    /// Where Google's own OpenAI endpoint has the thought signature.
-    #[serde(borrow)]
-    pub(super) extra_content: Option<&'a RawValue>,
+members! {
+    /// A call, with what dialects read beside the function.
+    pub(super) struct ToolCall<'a> {
+        pub(super) id: Option<&'a RawValue>,
+        kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+        /// Anthropic's own.
+        pub(super) cache_control: Option<&'a RawValue>,
+        /// Where Google's own OpenAI endpoint has the thought signature.
+        pub(super) extra_content: Option<&'a RawValue>,
+    }
 }
 
 /// What is called: the `function` of a call, or a message's `function_call`.
@@ -33,14 +28,12 @@ pub(super) struct Function<'a> {
     pub(super) thought_signature: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct RawFunction<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thought_signature: Option<&'a RawValue>,
+members! {
+    struct RawFunction<'a> {
+        name: Option<&'a RawValue>,
+        arguments: Option<&'a RawValue>,
+        thought_signature: Option<&'a RawValue>,
+    }
 }
 
 impl<'a> ToolCall<'a> {

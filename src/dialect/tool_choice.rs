@@ -2,7 +2,6 @@
 
 use super::raw::{array, object, string, text};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -27,34 +26,25 @@ pub(super) enum Mode<'a> {
     Function(Cow<'a, str>),
 }
 
-#[derive(Deserialize)]
-struct RawChoice<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    #[serde(borrow)]
-    allowed_tools: Option<&'a RawValue>,
-}
+members! {
+    struct RawChoice<'a> {
+        kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+        allowed_tools: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct AllowedTools<'a> {
-    #[serde(borrow)]
-    mode: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
-}
+    struct AllowedTools<'a> {
+        mode: Option<&'a RawValue>,
+        tools: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+    struct Tool<'a> {
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+    }
 }
 
 impl<'a> ToolChoice<'a> {

@@ -10,24 +10,18 @@ use crate::dialect::raw::{
 };
 use crate::error::Error;
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members of the blocks that are read.
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
+members! {
+    /// The members of the blocks that are read.
+    struct Block<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        id: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        input: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 }
 
 /// A turn that is being written.

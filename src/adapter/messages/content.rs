@@ -6,48 +6,33 @@ use super::super::write::write_quoted;
 use crate::dialect::field::{missing, under, wrong_type};
 use crate::dialect::raw::{array, inside, object, text, write_key};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members of all kinds of blocks that a user sends.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Block<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(super) kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) cache_control: Option<&'a RawValue>,
-    /// Of a tool's result, and of a search result.
-    #[serde(borrow)]
-    pub(super) content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) tool_use_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) is_error: Option<&'a RawValue>,
-    /// An object; of a search result a string.
-    #[serde(borrow)]
-    source: Option<&'a RawValue>,
-    #[serde(borrow)]
-    title: Option<&'a RawValue>,
-}
+members! {
+    /// The members of all kinds of blocks that a user sends.
+    #[derive(Default)]
+    pub(super) struct Block<'a> {
+        pub(super) kind: Option<&'a RawValue> = "type",
+        pub(super) text: Option<&'a RawValue>,
+        pub(super) cache_control: Option<&'a RawValue>,
+        /// Of a tool's result, and of a search result.
+        pub(super) content: Option<&'a RawValue>,
+        pub(super) tool_use_id: Option<&'a RawValue>,
+        pub(super) is_error: Option<&'a RawValue>,
+        /// An object; of a search result a string.
+        source: Option<&'a RawValue>,
+        title: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Source<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    media_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Source<'a> {
+        kind: Option<&'a RawValue> = "type",
+        media_type: Option<&'a RawValue>,
+        data: Option<&'a RawValue>,
+        url: Option<&'a RawValue>,
+        file_id: Option<&'a RawValue>,
+        content: Option<&'a RawValue>,
+    }
 }
 
 impl<'a> Block<'a> {

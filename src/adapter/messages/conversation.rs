@@ -10,15 +10,13 @@ use crate::dialect::field::{missing, present, under, wrong_type};
 use crate::dialect::raw::{array, inside, object, text, write_comma, write_key};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct Turn<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
+members! {
+    struct Turn<'a> {
+        role: Option<&'a RawValue>,
+        content: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the member `messages`.

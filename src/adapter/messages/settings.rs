@@ -7,35 +7,27 @@ use crate::dialect::Dropped;
 use crate::dialect::field::present;
 use crate::dialect::raw::{object, string, text, write_key, write_member};
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Thinking<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    budget_tokens: Option<u64>,
-}
+members! {
+    #[derive(Default)]
+    struct Thinking<'a> {
+        kind: Option<&'a RawValue> = "type",
+        budget_tokens: Option<u64>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Config<'a> {
-    #[serde(borrow)]
-    effort: Option<&'a RawValue>,
-    #[serde(borrow)]
-    format: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Config<'a> {
+        effort: Option<&'a RawValue>,
+        format: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Format<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Format<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        schema: Option<&'a RawValue>,
+    }
 }
 
 /// Appends what there is to say.

@@ -7,33 +7,23 @@ use crate::dialect::field::{missing, present, under, wrong_type};
 use crate::dialect::raw::{array, object, text, write_comma, write_key, write_member};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_schema: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
-}
+members! {
+    struct Tool<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        input_schema: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    disable_parallel_tool_use: Option<&'a RawValue>,
+    struct Choice<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        disable_parallel_tool_use: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the members `tools`, `tool_choice` and `parallel_tool_calls`, where there is something

@@ -6,34 +6,23 @@ use super::super::write::write_raw;
 use crate::dialect::field::{missing, under, wrong_type};
 use crate::dialect::raw::{array, inside, object, text, write_key};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members of all kinds of contents.
-#[derive(Deserialize)]
-struct Content<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    filename: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_audio: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
+members! {
+    /// The members of all kinds of contents.
+    struct Content<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+        detail: Option<&'a RawValue>,
+        file_id: Option<&'a RawValue>,
+        file_data: Option<&'a RawValue>,
+        file_url: Option<&'a RawValue>,
+        filename: Option<&'a RawValue>,
+        input_audio: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 }
 
 impl<'t> Parts<'t> {

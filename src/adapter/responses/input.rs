@@ -10,32 +10,22 @@ use crate::dialect::field::{missing, present, under, wrong_type};
 use crate::dialect::raw::{array, inside, object, text, write_comma, write_key, write_member};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The members of all kinds of items.
-#[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    call_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    summary: Option<&'a RawValue>,
-    #[serde(borrow)]
-    encrypted_content: Option<&'a RawValue>,
+members! {
+    /// The members of all kinds of items.
+    struct Item<'a> {
+        kind: Option<&'a RawValue> = "type",
+        role: Option<&'a RawValue>,
+        content: Option<&'a RawValue>,
+        id: Option<&'a RawValue>,
+        call_id: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        arguments: Option<&'a RawValue>,
+        output: Option<&'a RawValue>,
+        summary: Option<&'a RawValue>,
+        encrypted_content: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the member `messages`.
@@ -279,11 +269,11 @@ impl<'t> Messages<'t, '_> {
 
 /// The text of a reasoning item, as it stands between quotes.
 fn summary(item: &Item<'_>) -> String {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Part<'a> {
-        #[serde(borrow)]
-        text: Option<&'a RawValue>,
+    members! {
+        #[derive(Default)]
+        struct Part<'a> {
+            text: Option<&'a RawValue>,
+        }
     }
     let parts = item.summary.and_then(|raw| array(raw.get())).unwrap_or_default();
     let texts = parts.into_iter().filter_map(|raw| {

@@ -3,7 +3,6 @@
 use super::super::chat::Choice;
 use super::super::write::{write_quoted, write_raw};
 use crate::dialect::raw::{inside, object, write_comma, write_key, write_line, write_number};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A kind of item, with what only it has.
@@ -154,23 +153,20 @@ pub(super) fn write_list(out: &mut Vec<u8>, key: &str, elements: &[u8]) {
     out.push(b']');
 }
 
-/// A citation of a chat completion.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Annotation<'a> {
-    #[serde(borrow)]
-    url_citation: Option<&'a RawValue>,
-}
+members! {
+    /// A citation of a chat completion.
+    #[derive(Default)]
+    struct Annotation<'a> {
+        url_citation: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct UrlCitation<'a> {
-    start_index: Option<u64>,
-    end_index: Option<u64>,
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    title: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct UrlCitation<'a> {
+        start_index: Option<u64>,
+        end_index: Option<u64>,
+        url: Option<&'a RawValue>,
+        title: Option<&'a RawValue>,
+    }
 }
 
 /// The citations of a choice as annotations of a text; others than of web pages have no place.

@@ -6,38 +6,28 @@ use crate::dialect::field::{present, wrong_type};
 use crate::dialect::raw::{array, object, text, write_key, write_member};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Text<'a> {
-    #[serde(borrow)]
-    format: Option<&'a RawValue>,
-    #[serde(borrow)]
-    verbosity: Option<&'a RawValue>,
-}
+members! {
+    #[derive(Default)]
+    struct Text<'a> {
+        format: Option<&'a RawValue>,
+        verbosity: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Format<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Format<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        schema: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reasoning<'a> {
-    #[serde(borrow)]
-    effort: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Reasoning<'a> {
+        effort: Option<&'a RawValue>,
+    }
 }
 
 /// Appends what there is to say.

@@ -12,7 +12,6 @@ use super::{REDACTED, SIGNATURE};
 use crate::dialect::raw::{inside, object, text, write_key, write_line, write_number};
 use crate::dialect::{Facts, status_of};
 use crate::stream::sse::MAX_EVENT;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Where a stream is.
@@ -49,13 +48,12 @@ struct Output {
     over: u64,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Failure<'a> {
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+members! {
+    #[derive(Default)]
+    struct Failure<'a> {
+        message: Option<&'a RawValue>,
+        kind: Option<&'a RawValue> = "type",
+    }
 }
 
 impl Stream {

@@ -7,35 +7,25 @@ use crate::dialect::field::{missing, present, under, wrong_type};
 use crate::dialect::raw::{array, object, string, text, write_comma, write_key, write_member};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
-}
+members! {
+    struct Tool<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        parameters: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mode: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tools: Option<&'a RawValue>,
+    struct Choice<'a> {
+        kind: Option<&'a RawValue> = "type",
+        name: Option<&'a RawValue>,
+        mode: Option<&'a RawValue>,
+        tools: Option<&'a RawValue>,
+    }
 }
 
 /// What the client wants of its tools.

@@ -1,6 +1,7 @@
 //! The embedding of a text, asked of this gateway itself.
 
-use serde::{Deserialize, Serialize};
+use crate::dialect::raw::object_in;
+use serde::Serialize;
 
 /// Longest vector.
 const MAX_DIMENSION: usize = 8192;
@@ -23,15 +24,16 @@ pub fn request(model: &str, dimensions: Option<u32>, text: &str) -> Vec<u8> {
 /// The vector of an answer in OpenAI's format, scaled to length 1; `None` when there is none that
 /// can be compared.
 pub fn vector(body: &[u8]) -> Option<Vec<f32>> {
-    #[derive(Deserialize)]
-    struct Answer {
-        data: Vec<Item>,
+    members! {
+        struct Answer {
+            data: Vec<Item>,
+        }
+
+        struct Item {
+            embedding: Vec<f32>,
+        }
     }
-    #[derive(Deserialize)]
-    struct Item {
-        embedding: Vec<f32>,
-    }
-    let Answer { mut data } = serde_json::from_slice(body).ok()?;
+    let Answer { mut data } = object_in(body)?;
     let mut vector = data.pop().filter(|_| data.is_empty())?.embedding;
     let length = dot(&vector, &vector).sqrt();
     if !(length.is_finite() && length > 0.0) || vector.len() > MAX_DIMENSION {

@@ -2,8 +2,9 @@
 
 use super::{Match, Point};
 use crate::cache::key::Key;
-use serde::Deserialize;
+use crate::dialect::raw::object_in;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Matches that are asked for: the answer of the best may be gone.
 pub const LIMIT: usize = 3;
@@ -34,24 +35,25 @@ pub fn search(collection: &str, point: &Point, threshold: f32, now: u64) -> (Str
 
 /// What a search has found, the best first; nothing when the answer cannot be read.
 pub fn found(body: &[u8], threshold: f32) -> Vec<Match> {
-    #[derive(Deserialize)]
-    struct Answer {
-        result: Points,
+    members! {
+        struct Answer<'a> {
+            result: Points<'a>,
+        }
+
+        struct Points<'a> {
+            points: Vec<Scored<'a>>,
+        }
+
+        struct Scored<'a> {
+            score: f32,
+            payload: Payload<'a>,
+        }
+
+        struct Payload<'a> {
+            key: Cow<'a, str>,
+        }
     }
-    #[derive(Deserialize)]
-    struct Points {
-        points: Vec<Scored>,
-    }
-    #[derive(Deserialize)]
-    struct Scored {
-        score: f32,
-        payload: Payload,
-    }
-    #[derive(Deserialize)]
-    struct Payload {
-        key: String,
-    }
-    let Ok(Answer { result }) = serde_json::from_slice(body) else { return Vec::new() };
+    let Some(Answer { result }) = object_in(body) else { return Vec::new() };
     let scored = result.points.into_iter().filter(|point| point.score >= threshold);
     scored
         .filter_map(|one| {

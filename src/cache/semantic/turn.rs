@@ -2,9 +2,8 @@
 
 use crate::cache::canonical;
 use crate::cache::form::Form;
+use crate::dialect::raw::{array, object, string};
 use crate::json::Object;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// Longest text that is embedded, in bytes: most models take 8192 tokens.
@@ -61,9 +60,9 @@ fn write_members(out: &mut Vec<u8>, body: &Object<'_>, but: &str) -> Option<()> 
 /// The text of a conversation's last turn; appends the turns before it.
 fn split(raw: &str, rest: &mut Vec<u8>) -> Option<String> {
     if raw.starts_with('"') {
-        return serde_json::from_str(raw).ok();
+        return string(raw).map(Cow::into_owned);
     }
-    let turns: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+    let turns = array(raw)?;
     let (last, before) = turns.split_last()?;
     for turn in before {
         said(turn.get())?;
@@ -103,19 +102,18 @@ fn said(raw: &str) -> Option<Said> {
 }
 
 fn text(raw: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Part<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Cow<'a, str>,
-        #[serde(borrow)]
-        text: Cow<'a, str>,
+    members! {
+        struct Part<'a> {
+            kind: Cow<'a, str> = "type",
+            text: Cow<'a, str>,
+        }
     }
     if raw.starts_with('"') {
-        return serde_json::from_str(raw).ok();
+        return string(raw).map(Cow::into_owned);
     }
-    let parts: Vec<Part<'_>> = serde_json::from_str(raw).ok()?;
     let mut out = String::new();
-    for part in parts {
+    for part in array(raw)? {
+        let part: Part<'_> = object(part.get())?;
         if !["text", "input_text", "output_text"].contains(&part.kind.as_ref()) {
             return None;
         }

@@ -3,7 +3,6 @@
 use super::super::raw::{array, object, text, write_comma, write_key};
 use super::{media, missing, under, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Whose content it is: each takes other blocks.
@@ -18,23 +17,17 @@ pub(super) enum Place {
     ToolResult,
 }
 
-/// The members of all kinds of content parts.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file: Option<&'a RawValue>,
-    #[serde(borrow)]
-    citations: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
+members! {
+    /// The members of all kinds of content parts.
+    struct Part<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+        file: Option<&'a RawValue>,
+        citations: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the blocks of a content, a string or an array of parts, to an array that is open.

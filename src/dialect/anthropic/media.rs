@@ -6,30 +6,23 @@ use super::super::data_uri::DataUri;
 use super::super::raw::{object, text, write_member};
 use super::{missing, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct ImageUrl<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-}
+members! {
+    struct ImageUrl<'a> {
+        url: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct File<'a> {
-    #[serde(borrow)]
-    file_data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_id: Option<&'a RawValue>,
-    /// Portkey's own: the address of a PDF.
-    #[serde(borrow)]
-    file_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    filename: Option<&'a RawValue>,
-    /// Portkey's own: the type of `file_data` that is no data URI.
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
+    struct File<'a> {
+        file_data: Option<&'a RawValue>,
+        file_id: Option<&'a RawValue>,
+        /// Portkey's own: the address of a PDF.
+        file_url: Option<&'a RawValue>,
+        filename: Option<&'a RawValue>,
+        /// Portkey's own: the type of `file_data` that is no data URI.
+        mime_type: Option<&'a RawValue>,
+    }
 }
 
 /// Which block a source is for.

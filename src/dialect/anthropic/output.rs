@@ -4,7 +4,6 @@
 use super::super::field::present;
 use super::super::raw::{object, text, write_key};
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Parts of the names of models that refuse a request with `output_config.format`. No model that
@@ -23,18 +22,15 @@ const NO_FORMAT: [&str; 8] = [
 /// The same for `output_config.effort`, beside those above.
 const NO_EFFORT: [&str; 3] = ["claude-opus-4-1", "claude-sonnet-4-5", "claude-haiku-4-5"];
 
-#[derive(Deserialize)]
-struct ResponseFormat<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    json_schema: Option<&'a RawValue>,
-}
+members! {
+    struct ResponseFormat<'a> {
+        kind: Option<&'a RawValue> = "type",
+        json_schema: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct JsonSchema<'a> {
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    struct JsonSchema<'a> {
+        schema: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the members `output_config` and `thinking`, where there is something to say.

@@ -9,7 +9,6 @@ use super::tool_choice::Choice;
 use super::{messages, missing, output, tools, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 
 /// Path below the base URL.
 const PATH: &str = "/messages";
@@ -133,9 +132,10 @@ fn write_limits(out: &mut Vec<u8>, request: &Object<'_>) {
 
 /// Tokens for thinking, which `max_tokens` must exceed.
 fn thinking_budget(request: &Object<'_>) -> u64 {
-    #[derive(Deserialize)]
-    struct Thinking {
-        budget_tokens: Option<u64>,
+    members! {
+        struct Thinking {
+            budget_tokens: Option<u64>,
+        }
     }
     let thinking: Option<Thinking> = present(request, "thinking").and_then(object);
     thinking.and_then(|thinking| thinking.budget_tokens).unwrap_or(0)

@@ -6,38 +6,26 @@ use super::super::{Context, Facts, Usage, bounded, failure};
 use super::usage::{self, Counts};
 use crate::error::Error;
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    model: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stop_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-}
+members! {
+    struct Message<'a> {
+        kind: Option<&'a RawValue> = "type",
+        id: Option<&'a RawValue>,
+        model: Option<&'a RawValue>,
+        content: Option<&'a RawValue>,
+        stop_reason: Option<&'a RawValue>,
+        usage: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
+    struct Block<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        id: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        input: Option<&'a RawValue>,
+    }
 }
 
 /// The content of a message: pieces of the chat completion's message.

@@ -4,30 +4,22 @@ use super::super::raw::{array, object, text, write_comma, write_key, write_membe
 use super::{missing, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
-#[derive(Deserialize)]
-pub(super) struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(super) kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-}
+members! {
+    pub(super) struct Tool<'a> {
+        pub(super) kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        parameters: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+    }
 }
 
 /// Members of Anthropic's that clients put beside `function`, as Portkey lets them.

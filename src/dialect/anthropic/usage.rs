@@ -2,32 +2,30 @@
 
 use super::super::Usage;
 use super::super::raw::{object, write_number};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A `usage` object; a stream sends it in pieces.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_creation: Option<CacheCreation>,
-    output_tokens_details: Option<Details>,
-}
+members! {
+    /// A `usage` object; a stream sends it in pieces.
+    #[derive(Default)]
+    struct RawUsage {
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        cache_read_input_tokens: Option<u64>,
+        cache_creation_input_tokens: Option<u64>,
+        cache_creation: Option<CacheCreation>,
+        output_tokens_details: Option<Details>,
+    }
 
-/// Tokens written to the cache, by how long it keeps them.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct CacheCreation {
-    ephemeral_1h_input_tokens: Option<u64>,
-}
+    /// Tokens written to the cache, by how long it keeps them.
+    #[derive(Default)]
+    struct CacheCreation {
+        ephemeral_1h_input_tokens: Option<u64>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Details {
-    thinking_tokens: Option<u64>,
+    #[derive(Default)]
+    struct Details {
+        thinking_tokens: Option<u64>,
+    }
 }
 
 /// The counts so far; cached input is not part of `input`.

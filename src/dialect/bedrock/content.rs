@@ -4,7 +4,6 @@ use super::super::raw::{array, object, text, write_comma, write_key, write_membe
 use super::document::Names;
 use super::{media, missing, under, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Whose content it is: each takes other parts.
@@ -24,38 +23,25 @@ pub(super) enum Place {
     ToolResult,
 }
 
-/// The members of all kinds of content parts.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_audio: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file: Option<&'a RawValue>,
-    #[serde(borrow)]
-    json: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
-    signature: Option<&'a RawValue>,
-    /// Of thinking that is not shown.
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
+members! {
+    /// The members of all kinds of content parts.
+    struct Part<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+        input_audio: Option<&'a RawValue>,
+        file: Option<&'a RawValue>,
+        json: Option<&'a RawValue>,
+        thinking: Option<&'a RawValue>,
+        signature: Option<&'a RawValue>,
+        /// Of thinking that is not shown.
+        data: Option<&'a RawValue>,
+        id: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        input: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the blocks of a content, a string or an array of parts, to an array that is open.
@@ -197,10 +183,10 @@ pub(super) fn write_tool_use(out: &mut Vec<u8>, id: &str, name: &str, input: &st
 
 /// Appends the block that says that all before it may be cached, if there is a `cache_control`.
 pub(super) fn write_cache_point(out: &mut Vec<u8>, cache_control: Option<&RawValue>) {
-    #[derive(Deserialize)]
-    struct CacheControl<'a> {
-        #[serde(borrow)]
-        ttl: Option<&'a RawValue>,
+    members! {
+        struct CacheControl<'a> {
+            ttl: Option<&'a RawValue>,
+        }
     }
     let control = cache_control.and_then(|raw| object::<CacheControl<'_>>(raw.get()));
     let Some(control) = control else { return };

@@ -7,39 +7,29 @@ use super::super::raw::{object, text, write_comma, write_key, write_member};
 use super::document::Names;
 use super::{missing, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct ImageUrl<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-}
+members! {
+    struct ImageUrl<'a> {
+        url: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct File<'a> {
-    #[serde(borrow)]
-    file_data: Option<&'a RawValue>,
-    /// Portkey's own: an address, here of an object of S3.
-    #[serde(borrow)]
-    file_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    filename: Option<&'a RawValue>,
-    /// Portkey's spelling.
-    #[serde(borrow)]
-    file_name: Option<&'a RawValue>,
-    /// Portkey's own: the type of `file_data` that is no data URI, and of `file_url`.
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
-}
+    struct File<'a> {
+        file_data: Option<&'a RawValue>,
+        /// Portkey's own: an address, here of an object of S3.
+        file_url: Option<&'a RawValue>,
+        filename: Option<&'a RawValue>,
+        /// Portkey's spelling.
+        file_name: Option<&'a RawValue>,
+        /// Portkey's own: the type of `file_data` that is no data URI, and of `file_url`.
+        mime_type: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Audio<'a> {
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    format: Option<&'a RawValue>,
+    struct Audio<'a> {
+        data: Option<&'a RawValue>,
+        format: Option<&'a RawValue>,
+    }
 }
 
 /// The blocks that hold files.

@@ -8,25 +8,19 @@ use super::super::raw::{object, text, write_key, write_member};
 use super::model::Model;
 use super::present;
 use crate::json::{Object, write_string};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct ResponseFormat<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    json_schema: Option<&'a RawValue>,
-}
+members! {
+    struct ResponseFormat<'a> {
+        kind: Option<&'a RawValue> = "type",
+        json_schema: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct JsonSchema<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    struct JsonSchema<'a> {
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        schema: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the member `outputConfig`; the client's own wins.

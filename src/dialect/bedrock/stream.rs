@@ -236,11 +236,10 @@ impl Stream {
 
 /// An exception as an error object: its payload has the message, or is it.
 pub(super) fn error_object(event: Event<'_>) -> String {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Exception<'a> {
-        #[serde(borrow)]
-        message: Option<&'a RawValue>,
+    members! {
+        struct Exception<'a> {
+            message: Option<&'a RawValue>,
+        }
     }
     let data = String::from_utf8_lossy(event.data);
     let exception: Option<Exception<'_>> = object(data.trim_start());

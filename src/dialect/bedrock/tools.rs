@@ -11,29 +11,21 @@ use super::model::{Family, Model};
 use super::{missing, present, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-    #[serde(borrow)]
-    cache_control: Option<&'a RawValue>,
-}
+members! {
+    struct Tool<'a> {
+        kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+        cache_control: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        parameters: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+    }
 }
 
 /// The tools of a request, as they are written.

@@ -2,26 +2,26 @@
 
 use super::super::Usage;
 use super::super::raw::{object, write_number};
-use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    total_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_write_input_tokens: Option<u64>,
-    cache_details: Option<Vec<CacheDetail>>,
-}
+members! {
+    #[derive(Default)]
+    struct RawUsage<'a> {
+        input_tokens: Option<u64> = "inputTokens",
+        output_tokens: Option<u64> = "outputTokens",
+        total_tokens: Option<u64> = "totalTokens",
+        cache_read_input_tokens: Option<u64> = "cacheReadInputTokens",
+        cache_write_input_tokens: Option<u64> = "cacheWriteInputTokens",
+        cache_details: Option<Vec<CacheDetail<'a>>> = "cacheDetails",
+    }
 
-/// Tokens written to the cache, by how long it keeps them: `5m` or `1h`.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct CacheDetail {
-    ttl: Option<String>,
-    input_tokens: Option<u64>,
+    /// Tokens written to the cache, by how long it keeps them: `5m` or `1h`.
+    #[derive(Default)]
+    struct CacheDetail<'a> {
+        ttl: Option<Cow<'a, str>>,
+        input_tokens: Option<u64> = "inputTokens",
+    }
 }
 
 /// Reads a `usage` object. `None` when it has no token counts.

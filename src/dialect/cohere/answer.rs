@@ -1,100 +1,71 @@
 //! The answers of the Chat API, whole and in events, as far as they are read.
 
 use super::super::raw::{inside, object, write_number};
-use serde::Deserialize;
+use crate::members::Members;
 use serde_json::value::RawValue;
 
-/// A whole answer.
-#[derive(Deserialize)]
-pub(super) struct Answer<'a> {
-    #[serde(borrow)]
-    pub(super) id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) finish_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) logprobs: Option<&'a RawValue>,
-}
+members! {
+    /// A whole answer.
+    pub(super) struct Answer<'a> {
+        pub(super) id: Option<&'a RawValue>,
+        pub(super) message: Option<&'a RawValue>,
+        pub(super) finish_reason: Option<&'a RawValue>,
+        pub(super) usage: Option<&'a RawValue>,
+        pub(super) logprobs: Option<&'a RawValue>,
+    }
 
-/// The members of all kinds of events.
-#[derive(Deserialize)]
-pub(super) struct Payload<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(super) kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) id: Option<&'a RawValue>,
-    pub(super) index: Option<u64>,
-    #[serde(borrow)]
-    pub(super) delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) logprobs: Option<&'a RawValue>,
-    /// Of an error alone, which has no type.
-    #[serde(borrow)]
-    pub(super) message: Option<&'a RawValue>,
-}
+    /// The members of all kinds of events.
+    pub(super) struct Payload<'a> {
+        pub(super) kind: Option<&'a RawValue> = "type",
+        pub(super) id: Option<&'a RawValue>,
+        pub(super) index: Option<u64>,
+        pub(super) delta: Option<&'a RawValue>,
+        pub(super) logprobs: Option<&'a RawValue>,
+        /// Of an error alone, which has no type.
+        pub(super) message: Option<&'a RawValue>,
+    }
 
-/// The `delta` of an event.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Delta<'a> {
-    #[serde(borrow)]
-    pub(super) message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) finish_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
-}
+    /// The `delta` of an event.
+    #[derive(Default)]
+    pub(super) struct Delta<'a> {
+        pub(super) message: Option<&'a RawValue>,
+        pub(super) finish_reason: Option<&'a RawValue>,
+        pub(super) usage: Option<&'a RawValue>,
+        pub(super) error: Option<&'a RawValue>,
+    }
 
-/// A message; where it has arrays, that of an event has one of their elements.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Message<'a> {
-    #[serde(borrow)]
-    pub(super) content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) tool_plan: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) citations: Option<&'a RawValue>,
-}
+    /// A message; where it has arrays, that of an event has one of their elements.
+    #[derive(Default)]
+    pub(super) struct Message<'a> {
+        pub(super) content: Option<&'a RawValue>,
+        pub(super) tool_plan: Option<&'a RawValue>,
+        pub(super) tool_calls: Option<&'a RawValue>,
+        pub(super) citations: Option<&'a RawValue>,
+    }
 
-/// An element of a content, or a piece of one.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Piece<'a> {
-    #[serde(borrow)]
-    pub(super) text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) thinking: Option<&'a RawValue>,
-}
+    /// An element of a content, or a piece of one.
+    #[derive(Default)]
+    pub(super) struct Piece<'a> {
+        pub(super) text: Option<&'a RawValue>,
+        pub(super) thinking: Option<&'a RawValue>,
+    }
 
-/// A tool call, or a piece of one.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ToolCall<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+    /// A tool call, or a piece of one.
+    #[derive(Default)]
+    pub(super) struct ToolCall<'a> {
+        id: Option<&'a RawValue>,
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        arguments: Option<&'a RawValue>,
+    }
 }
 
 /// The object of an optional member, without members if it is none.
-pub(super) fn read<'a, T: Default + Deserialize<'a>>(raw: Option<&'a RawValue>) -> T {
+pub(super) fn read<'a, T: Default + Members<'a>>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| object(raw.get())).unwrap_or_default()
 }
 

@@ -4,7 +4,6 @@ use super::super::data_uri::DataUri;
 use super::super::raw::{array, object, text, write_comma, write_key, write_member};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Whose content it is: each takes other parts.
@@ -19,29 +18,21 @@ pub(super) enum Place {
     ToolResult,
 }
 
-/// The members of all kinds of content parts.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thinking: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    document: Option<&'a RawValue>,
-}
+members! {
+    /// The members of all kinds of content parts.
+    struct Part<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        thinking: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+        document: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct ImageUrl<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    detail: Option<&'a RawValue>,
+    struct ImageUrl<'a> {
+        url: Option<&'a RawValue>,
+        detail: Option<&'a RawValue>,
+    }
 }
 
 /// Appends a content, a string or an array of parts.

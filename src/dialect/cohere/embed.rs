@@ -3,14 +3,14 @@
 use super::super::embedding::{SEND_TEXTS, is_tokens};
 use super::super::field::parse;
 use super::super::raw::{
-    array, object, string, text, write_comma, write_key, write_line, write_member, write_number,
+    array, object, object_in, string, text, write_comma, write_key, write_line, write_member,
+    write_number,
 };
 use super::super::{Context, Dropped, Facts, Outgoing, Usage, bounded, failure};
 use super::answer::read;
 use super::{missing, present, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 const PATH: &str = "/embed";
@@ -30,23 +30,18 @@ const CARRIED: [&str; 8] = [
 /// Cohere's own names for what is to be embedded.
 const INPUTS: [&str; 3] = ["images", "inputs", "texts"];
 
-/// One element of `input` that is no string: Portkey's form, or a part of a message's content.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-}
+members! {
+    /// One element of `input` that is no string: Portkey's form, or a part of a message's content.
+    struct Part<'a> {
+        text: Option<&'a RawValue>,
+        image: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Image<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    base64: Option<&'a RawValue>,
+    struct Image<'a> {
+        url: Option<&'a RawValue>,
+        base64: Option<&'a RawValue>,
+    }
 }
 
 /// How the URL of an image beside texts is written.
@@ -198,47 +193,35 @@ fn wrong_input(element: Option<&RawValue>) -> Error {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    embeddings: &'a RawValue,
-    #[serde(borrow)]
-    meta: Option<&'a RawValue>,
-}
+members! {
+    struct Answer<'a> {
+        id: Option<&'a RawValue>,
+        embeddings: &'a RawValue,
+        meta: Option<&'a RawValue>,
+    }
 
-/// Vectors by encoding; more than one only for a client that names Cohere's own.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ByType<'a> {
-    #[serde(borrow)]
-    float: Option<&'a RawValue>,
-    #[serde(borrow)]
-    base64: Option<&'a RawValue>,
-    #[serde(borrow)]
-    int8: Option<&'a RawValue>,
-    #[serde(borrow)]
-    uint8: Option<&'a RawValue>,
-    #[serde(borrow)]
-    binary: Option<&'a RawValue>,
-    #[serde(borrow)]
-    ubinary: Option<&'a RawValue>,
-}
+    /// Vectors by encoding; more than one only for a client that names Cohere's own.
+    #[derive(Default)]
+    struct ByType<'a> {
+        float: Option<&'a RawValue>,
+        base64: Option<&'a RawValue>,
+        int8: Option<&'a RawValue>,
+        uint8: Option<&'a RawValue>,
+        binary: Option<&'a RawValue>,
+        ubinary: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Meta<'a> {
-    #[serde(borrow)]
-    billed_units: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Meta<'a> {
+        billed_units: Option<&'a RawValue>,
+    }
 
-/// Cohere documents the counts as floating-point numbers.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Units {
-    input_tokens: Option<f64>,
-    image_tokens: Option<f64>,
+    /// Cohere documents the counts as floating-point numbers.
+    #[derive(Default)]
+    struct Units {
+        input_tokens: Option<f64>,
+        image_tokens: Option<f64>,
+    }
 }
 
 /// Translates a successful answer.
@@ -246,7 +229,7 @@ struct Units {
 /// # Errors
 /// The body is not what the Embed API answers.
 pub fn response(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Vec<u8>, Error> {
-    let answer = std::str::from_utf8(body).ok().and_then(|text| object(text.trim_start()));
+    let answer = object_in(body);
     let vectors = answer.as_ref().and_then(|answer: &Answer<'_>| vectors(answer.embeddings));
     let Some((answer, vectors)) = answer.as_ref().zip(vectors) else {
         return Err(failure::invalid_response(body, context.provider, facts));

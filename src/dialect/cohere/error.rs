@@ -1,6 +1,6 @@
 //! Cohere's errors in the shape that OpenAI's have.
 
-use super::super::raw::object;
+use super::super::raw::object_in;
 use super::answer::{Delta, Payload, read};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// body as it is.
 pub(in crate::dialect) fn in_openais_shape(body: &[u8]) -> Cow<'_, [u8]> {
     let of_event = || {
-        let payload: Payload<'_> = object(std::str::from_utf8(body).ok()?.trim_start())?;
+        let payload: Payload<'_> = object_in(body)?;
         payload.kind?;
         Some(["{\"message\":", of_delta(&read(payload.delta))?.get(), "}"].concat().into_bytes())
     };

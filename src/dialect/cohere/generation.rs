@@ -4,7 +4,6 @@ use super::super::raw::{object, text, write_key};
 use super::{first, missing, present, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A number that both APIs have: OpenAI's name, Cohere's, and the ends of Cohere's range, within
@@ -16,18 +15,15 @@ const RANGES: [(&str, &str, f64, f64); 4] = [
     ("presence_penalty", "presence_penalty", 0.0, 1.0),
 ];
 
-#[derive(Deserialize)]
-struct ResponseFormat<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    json_schema: Option<&'a RawValue>,
-}
+members! {
+    struct ResponseFormat<'a> {
+        kind: Option<&'a RawValue> = "type",
+        json_schema: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct JsonSchema<'a> {
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    struct JsonSchema<'a> {
+        schema: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the members of the request, where there is something to say.

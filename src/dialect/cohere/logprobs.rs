@@ -2,17 +2,15 @@
 
 use super::super::raw::{object, text, write_comma, write_key, write_number};
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A piece of text, of one token or more.
-#[derive(Deserialize)]
-struct Item<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    /// That of each of its tokens.
-    #[serde(default)]
-    logprobs: Vec<f64>,
+members! {
+    /// A piece of text, of one token or more.
+    struct Item<'a> {
+        text: Option<&'a RawValue>,
+        /// That of each of its tokens.
+        logprobs: Option<Vec<f64>>,
+    }
 }
 
 /// Appends the value of the member `logprobs`: an object, or null when there are no items.
@@ -35,7 +33,10 @@ fn write_item(out: &mut Vec<u8>, item: &Item<'_>) {
     write_string(out, &word);
     write_key(out, "logprob");
     // The tokens of a text are as likely together as their product says. Writing cannot fail.
-    let _ = serde_json::to_writer(&mut *out, &item.logprobs.iter().fold(0.0, |sum, it| sum + it));
+    let _ = serde_json::to_writer(
+        &mut *out,
+        &item.logprobs.iter().flatten().fold(0.0, |sum, it| sum + it),
+    );
     write_key(out, "bytes");
     out.push(b'[');
     for byte in word.bytes() {

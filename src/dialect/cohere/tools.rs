@@ -6,27 +6,20 @@ use super::super::tool_choice::{Mode, ToolChoice};
 use super::{missing, present, under, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+members! {
+    struct Tool<'a> {
+        kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    strict: Option<&'a RawValue>,
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        parameters: Option<&'a RawValue>,
+        strict: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the members `tools`, `strict_tools` and `tool_choice`, where there is something to say;

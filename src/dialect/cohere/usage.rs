@@ -3,26 +3,23 @@
 use super::super::Usage;
 use super::super::raw::{object, write_number};
 use super::answer::read;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct RawUsage<'a> {
-    #[serde(borrow)]
-    tokens: Option<&'a RawValue>,
-    /// What is paid for: without what Cohere itself added to the prompt.
-    #[serde(borrow)]
-    billed_units: Option<&'a RawValue>,
-    /// Those of the input tokens that came from the cache.
-    cached_tokens: Option<f64>,
-}
+members! {
+    struct RawUsage<'a> {
+        tokens: Option<&'a RawValue>,
+        /// What is paid for: without what Cohere itself added to the prompt.
+        billed_units: Option<&'a RawValue>,
+        /// Those of the input tokens that came from the cache.
+        cached_tokens: Option<f64>,
+    }
 
-/// Cohere documents the counts as floating-point numbers.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    input_tokens: Option<f64>,
-    output_tokens: Option<f64>,
+    /// Cohere documents the counts as floating-point numbers.
+    #[derive(Default)]
+    struct Counts {
+        input_tokens: Option<f64>,
+        output_tokens: Option<f64>,
+    }
 }
 
 /// Reads a `usage` object. `None` when it has no token counts.

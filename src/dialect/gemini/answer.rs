@@ -1,95 +1,64 @@
 //! A `GenerateContentResponse`, as far as it is read: a whole answer, or a chunk of one.
 
-use super::super::raw::{array, inside, object};
-use serde::Deserialize;
+use super::super::raw::{array, inside, object, object_in};
 use serde_json::value::RawValue;
 
-/// The top level.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Answer<'a> {
-    #[serde(borrow)]
-    pub(super) candidates: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) prompt_feedback: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) usage_metadata: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) model_version: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) response_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) error: Option<&'a RawValue>,
+members! {
+    /// The top level.
+    #[derive(Default)]
+    pub(super) struct Answer<'a> {
+        pub(super) candidates: Option<&'a RawValue>,
+        pub(super) prompt_feedback: Option<&'a RawValue> = "promptFeedback",
+        pub(super) usage_metadata: Option<&'a RawValue> = "usageMetadata",
+        pub(super) model_version: Option<&'a RawValue> = "modelVersion",
+        pub(super) response_id: Option<&'a RawValue> = "responseId",
+        pub(super) error: Option<&'a RawValue>,
+    }
+
+    /// Why a prompt was refused.
+    #[derive(Default)]
+    pub(super) struct Feedback<'a> {
+        pub(super) block_reason: Option<&'a RawValue> = "blockReason",
+        pub(super) block_reason_message: Option<&'a RawValue> = "blockReasonMessage",
+    }
 }
 
-/// Why a prompt was refused.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Feedback<'a> {
-    #[serde(borrow)]
-    pub(super) block_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) block_reason_message: Option<&'a RawValue>,
-}
+members! {
+    /// What becomes a choice.
+    pub(super) struct Candidate<'a> {
+        index: Option<u64>,
+        content: Option<&'a RawValue>,
+        pub(super) finish_reason: Option<&'a RawValue> = "finishReason",
+        pub(super) finish_message: Option<&'a RawValue> = "finishMessage",
+        pub(super) logprobs_result: Option<&'a RawValue> = "logprobsResult",
+        pub(super) grounding_metadata: Option<&'a RawValue> = "groundingMetadata",
+    }
 
-/// What becomes a choice.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Candidate<'a> {
-    /// Left out for the first.
-    pub(super) index: u64,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) finish_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) finish_message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) logprobs_result: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(super) grounding_metadata: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct RawContent<'a> {
+        parts: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawContent<'a> {
-    #[serde(borrow)]
-    parts: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct Part<'a> {
+        text: Option<&'a RawValue>,
+        thought: Option<&'a RawValue>,
+        thought_signature: Option<&'a RawValue> = "thoughtSignature",
+        function_call: Option<&'a RawValue> = "functionCall",
+        inline_data: Option<&'a RawValue> = "inlineData",
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Part<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thought: Option<&'a RawValue>,
-    #[serde(borrow)]
-    thought_signature: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function_call: Option<&'a RawValue>,
-    #[serde(borrow)]
-    inline_data: Option<&'a RawValue>,
-}
+    #[derive(Default)]
+    struct RawCall<'a> {
+        id: Option<&'a RawValue>,
+        name: Option<&'a RawValue>,
+        args: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct RawCall<'a> {
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    args: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InlineData<'a> {
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
+    struct InlineData<'a> {
+        mime_type: Option<&'a RawValue> = "mimeType",
+        data: Option<&'a RawValue>,
+    }
 }
 
 /// A function that the model wants called. Strings are without their quotes, escapes as they are.
@@ -123,6 +92,11 @@ impl<'a> Candidate<'a> {
     /// `None` when an element of `candidates` is none.
     pub(super) fn parse(raw: &'a RawValue) -> Option<Self> {
         object(raw.get())
+    }
+
+    /// Left out for the first.
+    pub(super) fn index(&self) -> u64 {
+        self.index.unwrap_or_default()
     }
 
     /// Parts that cannot be read are left out: those around them are still good.
@@ -176,7 +150,7 @@ impl<'a> Content<'a> {
 impl<'a> Answer<'a> {
     /// Reads the top level; `None` when it is no object.
     pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
-        object(std::str::from_utf8(data).ok()?.trim_start())
+        object_in(data)
     }
 
     /// Why the prompt was refused, if it was.

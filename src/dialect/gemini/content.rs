@@ -3,7 +3,6 @@
 use super::super::raw::{array, inside, object, text, write_comma, write_key};
 use super::{media, missing, under, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Whose content it is: the system has no media, only the assistant refuses or thinks.
@@ -14,21 +13,16 @@ pub(super) enum Place {
     Assistant,
 }
 
-/// The members of all kinds of content parts.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input_audio: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file: Option<&'a RawValue>,
+members! {
+    /// The members of all kinds of content parts.
+    struct Part<'a> {
+        kind: Option<&'a RawValue> = "type",
+        text: Option<&'a RawValue>,
+        refusal: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+        input_audio: Option<&'a RawValue>,
+        file: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the parts of a content, a string or an array, to an array that is open.

@@ -3,13 +3,12 @@
 
 use super::super::embedding::{self, inputs, write_list};
 use super::super::field::parse;
-use super::super::raw::{array, object, write_comma, write_key, write_member};
+use super::super::raw::{array, object, object_in, write_comma, write_key, write_member};
 use super::super::{Context, Facts, Outgoing, failure};
 use super::model::Model;
 use super::{error, first, present, wrong_type};
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Members of each request, after the names that clients give them.
@@ -74,29 +73,23 @@ pub(in crate::dialect) fn write_options(out: &mut Vec<u8>, request: &Object<'_>)
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    /// Of `embedContent`.
-    #[serde(borrow)]
-    embedding: Option<&'a RawValue>,
-    /// Of `batchEmbedContents`.
-    #[serde(borrow)]
-    embeddings: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage_metadata: Option<&'a RawValue>,
-}
+members! {
+    struct Answer<'a> {
+        /// Of `embedContent`.
+        embedding: Option<&'a RawValue>,
+        /// Of `batchEmbedContents`.
+        embeddings: Option<&'a RawValue>,
+        usage_metadata: Option<&'a RawValue> = "usageMetadata",
+    }
 
-#[derive(Deserialize)]
-struct Embedding<'a> {
-    #[serde(borrow)]
-    values: &'a RawValue,
-}
+    struct Embedding<'a> {
+        values: &'a RawValue,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Counts {
-    prompt_token_count: u64,
+    #[derive(Default)]
+    struct Counts {
+        prompt_token_count: Option<u64> = "promptTokenCount",
+    }
 }
 
 /// Translates a complete, successful answer.
@@ -109,7 +102,7 @@ pub(in crate::dialect) fn response(
     facts: &mut Facts,
 ) -> Result<Vec<u8>, Error> {
     let read = || {
-        let answer: Answer<'_> = object(std::str::from_utf8(body).ok()?.trim_start())?;
+        let answer: Answer<'_> = object_in(body)?;
         let list = match (answer.embedding, answer.embeddings) {
             (Some(one), _) => vec![one],
             (None, Some(list)) => array(list.get())?,
@@ -124,7 +117,7 @@ pub(in crate::dialect) fn response(
     };
     match read() {
         Some((vectors, counts)) => {
-            Ok(write_list(&vectors, counts.prompt_token_count, context, facts))
+            Ok(write_list(&vectors, counts.prompt_token_count.unwrap_or_default(), context, facts))
         }
         None => {
             let body = error::in_openais_shape(body);

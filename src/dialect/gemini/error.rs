@@ -1,28 +1,23 @@
 //! Google's errors (<https://google.aip.dev/193>) in the shape that OpenAI's have.
 
 use super::super::raw::{array, object, write_key};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
+members! {
+    struct Body<'a> {
+        error: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Status<'a> {
-    /// The HTTP status.
-    code: Option<u16>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    /// A word such as `INVALID_ARGUMENT`.
-    #[serde(borrow)]
-    status: Option<&'a RawValue>,
-    /// What other publishers' models on Vertex AI have instead.
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
+    struct Status<'a> {
+        /// The HTTP status.
+        code: Option<u64>,
+        message: Option<&'a RawValue>,
+        /// A word such as `INVALID_ARGUMENT`.
+        status: Option<&'a RawValue>,
+        /// What other publishers' models on Vertex AI have instead.
+        kind: Option<&'a RawValue> = "type",
+    }
 }
 
 /// A body with Google's error object, or an array that begins with one, as one with OpenAI's;

@@ -5,7 +5,6 @@ use super::model::Model;
 use super::{first, present, schema, thinking, under, wrong_type};
 use crate::error::Error;
 use crate::json::{Object, write_string};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Members that are the same in both APIs but for their names; of several names the first that is
@@ -25,18 +24,15 @@ const RENAMED: [(&[&str], &str); 12] = [
     (&["speech_config"], "speechConfig"),
 ];
 
-#[derive(Deserialize)]
-struct ResponseFormat<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    json_schema: Option<&'a RawValue>,
-}
+members! {
+    struct ResponseFormat<'a> {
+        kind: Option<&'a RawValue> = "type",
+        json_schema: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct JsonSchema<'a> {
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
+    struct JsonSchema<'a> {
+        schema: Option<&'a RawValue>,
+    }
 }
 
 /// Appends the member `generationConfig`, if there is anything to say. The client's own wins,

@@ -2,33 +2,25 @@
 
 use super::super::raw::{array, object, text, write_comma, write_key, write_number};
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogprobsResult<'a> {
-    /// For each place the token that was taken.
-    #[serde(borrow)]
-    chosen_candidates: Option<&'a RawValue>,
-    /// For each place the most likely tokens.
-    #[serde(borrow)]
-    top_candidates: Option<&'a RawValue>,
-}
+members! {
+    struct LogprobsResult<'a> {
+        /// For each place the token that was taken.
+        chosen_candidates: Option<&'a RawValue> = "chosenCandidates",
+        /// For each place the most likely tokens.
+        top_candidates: Option<&'a RawValue> = "topCandidates",
+    }
 
-#[derive(Deserialize)]
-struct TopCandidates<'a> {
-    #[serde(borrow)]
-    candidates: Option<&'a RawValue>,
-}
+    struct TopCandidates<'a> {
+        candidates: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Token<'a> {
-    #[serde(borrow)]
-    token: Option<&'a RawValue>,
-    /// Left out where it is 0.
-    log_probability: Option<f64>,
+    struct Token<'a> {
+        token: Option<&'a RawValue>,
+        /// Left out where it is 0.
+        log_probability: Option<f64> = "logProbability",
+    }
 }
 
 /// Appends `"logprobs":{...},`; nothing when there are none.

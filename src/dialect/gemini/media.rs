@@ -5,7 +5,6 @@ use super::super::data_uri::DataUri;
 use super::super::raw::{object, text, write_member};
 use super::{missing, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -40,37 +39,27 @@ const EXTENSIONS: [(&str, &str); 24] = [
     ("webp", "image/webp"),
 ];
 
-#[derive(Deserialize)]
-struct ImageUrl<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    /// Portkey's own.
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
-}
+members! {
+    struct ImageUrl<'a> {
+        url: Option<&'a RawValue>,
+        /// Portkey's own.
+        mime_type: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct InputAudio<'a> {
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    format: Option<&'a RawValue>,
-}
+    struct InputAudio<'a> {
+        data: Option<&'a RawValue>,
+        format: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct File<'a> {
-    #[serde(borrow)]
-    file_data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    file_id: Option<&'a RawValue>,
-    /// Portkey's own: the address of a file.
-    #[serde(borrow)]
-    file_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    filename: Option<&'a RawValue>,
-    /// Portkey's own: the type of what does not tell it itself.
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
+    struct File<'a> {
+        file_data: Option<&'a RawValue>,
+        file_id: Option<&'a RawValue>,
+        /// Portkey's own: the address of a file.
+        file_url: Option<&'a RawValue>,
+        filename: Option<&'a RawValue>,
+        /// Portkey's own: the type of what does not tell it itself.
+        mime_type: Option<&'a RawValue>,
+    }
 }
 
 /// The `image_url` of a part: `{"url":...}`, or the URL itself.

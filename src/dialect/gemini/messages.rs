@@ -6,7 +6,6 @@ use super::super::tool_call::{Function, ToolCall};
 use super::content::{self, Place};
 use super::{missing, under, wrong_type};
 use crate::error::Error;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,16 +14,14 @@ use std::collections::BTreeMap;
 /// Google documents it for this.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
-#[derive(Deserialize)]
-struct ExtraContent<'a> {
-    #[serde(borrow)]
-    google: Option<Google<'a>>,
-}
+members! {
+    struct ExtraContent<'a> {
+        google: Option<Google<'a>>,
+    }
 
-#[derive(Deserialize)]
-struct Google<'a> {
-    #[serde(borrow)]
-    thought_signature: Option<&'a RawValue>,
+    struct Google<'a> {
+        thought_signature: Option<&'a RawValue>,
+    }
 }
 
 /// Whose turn it is. Neighbours of the same kind are one turn; the results of calls stay apart

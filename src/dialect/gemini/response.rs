@@ -89,14 +89,14 @@ fn write_choice(
 ) {
     let content = candidate.content();
     out.extend_from_slice(b"{\"index\":");
-    write_number(out, candidate.index);
+    write_number(out, candidate.index());
     out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",\"content\":");
     write_content(out, candidate, &content);
     if !context.strict {
         message::write_blocks(out, &content.blocks);
     }
     if !content.calls.is_empty() {
-        let choice = candidate.index;
+        let choice = candidate.index();
         let calls = Calls { response_id, choice, before: 0, indexed: false };
         calls.write(out, &content.calls, context);
     }

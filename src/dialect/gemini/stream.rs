@@ -162,7 +162,7 @@ impl Stream {
     }
 
     fn on_candidate(&mut self, candidate: &Candidate<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) {
-        let Some((at, new)) = self.choice(candidate.index) else { return };
+        let Some((at, new)) = self.choice(candidate.index()) else { return };
         let content = candidate.content();
         self.content |= !content.is_empty() || candidate.finish_reason.is_some();
         let Self { choices, context, head, .. } = self;

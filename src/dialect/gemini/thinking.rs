@@ -5,15 +5,14 @@ use super::super::raw::{object, text, write_key, write_member, write_number};
 use super::model::{Model, Thinking};
 use super::present;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Anthropic's `thinking`, which Portkey takes for every provider.
-#[derive(Deserialize)]
-struct Wish<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    budget_tokens: Option<u64>,
+members! {
+    /// Anthropic's `thinking`, which Portkey takes for every provider.
+    struct Wish<'a> {
+        kind: Option<&'a RawValue> = "type",
+        budget_tokens: Option<u64>,
+    }
 }
 
 /// Raw JSON of the config; `None` when the client, or the model, has nothing to say.

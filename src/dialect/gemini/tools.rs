@@ -4,26 +4,20 @@ use super::super::raw::{array, object, text, write_comma, write_key, write_membe
 use super::{missing, schema, under, wrong_type};
 use crate::error::Error;
 use crate::json::{Object, write_string};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 
-#[derive(Deserialize)]
-struct Tool<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    function: Option<&'a RawValue>,
-}
+members! {
+    struct Tool<'a> {
+        kind: Option<&'a RawValue> = "type",
+        function: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-struct Function<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
-    #[serde(borrow)]
-    description: Option<&'a RawValue>,
-    #[serde(borrow)]
-    parameters: Option<&'a RawValue>,
+    struct Function<'a> {
+        name: Option<&'a RawValue>,
+        description: Option<&'a RawValue>,
+        parameters: Option<&'a RawValue>,
+    }
 }
 
 /// A tool of Gemini's that Portkey's clients ask for as a function of its name; its options are

@@ -2,30 +2,25 @@
 
 use super::super::Usage;
 use super::super::raw::{array, object, text, write_number};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A `usageMetadata` object; each chunk of a stream has the totals so far.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawUsage<'a> {
-    prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    #[serde(borrow)]
-    prompt_tokens_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    candidates_tokens_details: Option<&'a RawValue>,
-}
+members! {
+    /// A `usageMetadata` object; each chunk of a stream has the totals so far.
+    #[derive(Default)]
+    struct RawUsage<'a> {
+        prompt_token_count: Option<u64> = "promptTokenCount",
+        candidates_token_count: Option<u64> = "candidatesTokenCount",
+        cached_content_token_count: Option<u64> = "cachedContentTokenCount",
+        thoughts_token_count: Option<u64> = "thoughtsTokenCount",
+        tool_use_prompt_token_count: Option<u64> = "toolUsePromptTokenCount",
+        prompt_tokens_details: Option<&'a RawValue> = "promptTokensDetails",
+        candidates_tokens_details: Option<&'a RawValue> = "candidatesTokensDetails",
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ModalityCount<'a> {
-    #[serde(borrow)]
-    modality: Option<&'a RawValue>,
-    token_count: Option<u64>,
+    struct ModalityCount<'a> {
+        modality: Option<&'a RawValue>,
+        token_count: Option<u64> = "tokenCount",
+    }
 }
 
 /// The counts so far, in OpenAI's terms.

@@ -4,13 +4,14 @@
 use super::super::embedding::{self, inputs, write_list};
 use super::super::field::{first, present, under};
 use super::super::gemini;
-use super::super::raw::{array, object, text, write_comma, write_key, write_member, write_number};
+use super::super::raw::{
+    array, object, object_in, text, write_comma, write_key, write_member, write_number,
+};
 use super::super::{Ask, Context, Facts, Outgoing, failure};
 use super::model::Model;
 use super::wrong_type;
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Translates the body of an embeddings request.
@@ -103,28 +104,22 @@ fn write_instances(out: &mut Vec<u8>, inputs: &[&str], request: &Object<'_>) -> 
     Ok(())
 }
 
-/// Portkey's input for models that embed media.
-#[derive(Deserialize)]
-struct Media<'a> {
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image: Option<Place<'a>>,
-    #[serde(borrow)]
-    video: Option<Place<'a>>,
-}
+members! {
+    /// Portkey's input for models that embed media.
+    struct Media<'a> {
+        text: Option<&'a RawValue>,
+        image: Option<Place<'a>>,
+        video: Option<Place<'a>>,
+    }
 
-#[derive(Deserialize)]
-struct Place<'a> {
-    #[serde(borrow)]
-    url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    base64: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mime_type: Option<&'a RawValue>,
-    start_offset: Option<u64>,
-    end_offset: Option<u64>,
-    interval: Option<u64>,
+    struct Place<'a> {
+        url: Option<&'a RawValue>,
+        base64: Option<&'a RawValue>,
+        mime_type: Option<&'a RawValue>,
+        start_offset: Option<u64>,
+        end_offset: Option<u64>,
+        interval: Option<u64>,
+    }
 }
 
 fn write_media(out: &mut Vec<u8>, input: &str) -> Result<(), Error> {
@@ -180,46 +175,32 @@ impl Place<'_> {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    predictions: Option<&'a RawValue>,
-}
+members! {
+    struct Answer<'a> {
+        predictions: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Prediction<'a> {
-    #[serde(borrow)]
-    embeddings: Option<Embeddings<'a>>,
-    #[serde(borrow)]
-    text_embedding: Option<&'a RawValue>,
-    #[serde(borrow)]
-    image_embedding: Option<&'a RawValue>,
-    #[serde(borrow)]
-    video_embeddings: Option<&'a RawValue>,
-}
+    struct Prediction<'a> {
+        embeddings: Option<Embeddings<'a>>,
+        text_embedding: Option<&'a RawValue> = "textEmbedding",
+        image_embedding: Option<&'a RawValue> = "imageEmbedding",
+        video_embeddings: Option<&'a RawValue> = "videoEmbeddings",
+    }
 
-#[derive(Deserialize)]
-struct Embeddings<'a> {
-    #[serde(borrow)]
-    values: &'a RawValue,
-    #[serde(default)]
-    statistics: Statistics,
-}
+    struct Embeddings<'a> {
+        values: &'a RawValue,
+        statistics: Option<Statistics>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Statistics {
-    token_count: f64,
-}
+    struct Statistics {
+        token_count: Option<f64>,
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Video<'a> {
-    #[serde(borrow)]
-    embedding: &'a RawValue,
-    start_offset_sec: Option<u64>,
-    end_offset_sec: Option<u64>,
+    struct Video<'a> {
+        embedding: &'a RawValue,
+        start_offset_sec: Option<u64> = "startOffsetSec",
+        end_offset_sec: Option<u64> = "endOffsetSec",
+    }
 }
 
 /// Translates a complete, successful answer of either method.
@@ -232,12 +213,13 @@ pub(super) fn response(
     facts: &mut Facts,
 ) -> Result<Vec<u8>, Error> {
     let read = || {
-        let answer: Answer<'_> = object(std::str::from_utf8(body).ok()?.trim_start())?;
+        let answer: Answer<'_> = object_in(body)?;
         let (mut vectors, mut tokens) = (Vec::new(), 0.0);
         for raw in array(answer.predictions?.get())? {
             let prediction: Prediction<'_> = object(raw.get())?;
             vectors.push(members(&prediction)?);
-            tokens += prediction.embeddings.map_or(0.0, |it| it.statistics.token_count);
+            let statistics = prediction.embeddings.and_then(|it| it.statistics);
+            tokens += statistics.and_then(|it| it.token_count).unwrap_or_default();
         }
         // What is no count becomes 0.
         Some((vectors, tokens as u64))

@@ -2,12 +2,13 @@
 //! (<https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/imagen-api>).
 
 use super::super::field::{first, missing, present};
-use super::super::raw::{array, object, text, write_comma, write_key, write_member, write_number};
+use super::super::raw::{
+    array, object, object_in, text, write_comma, write_key, write_member, write_number,
+};
 use super::super::{Ask, Context, Dropped, Facts, Outgoing, failure, gemini};
 use super::model::Model;
 use crate::error::Error;
 use crate::json::Object;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Members of `parameters`, after the names that clients give them.
@@ -86,23 +87,18 @@ fn write_output_options(out: &mut Vec<u8>, request: &Object<'_>) {
     out.push(b'}');
 }
 
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    predictions: Option<&'a RawValue>,
-}
+members! {
+    struct Answer<'a> {
+        predictions: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Prediction<'a> {
-    #[serde(borrow)]
-    bytes_base64_encoded: Option<&'a RawValue>,
-    /// The prompt that the model made of the client's.
-    #[serde(borrow)]
-    prompt: Option<&'a RawValue>,
-    /// Why there is no image.
-    #[serde(borrow)]
-    rai_filtered_reason: Option<&'a RawValue>,
+    struct Prediction<'a> {
+        bytes_base64_encoded: Option<&'a RawValue> = "bytesBase64Encoded",
+        /// The prompt that the model made of the client's.
+        prompt: Option<&'a RawValue>,
+        /// Why there is no image.
+        rai_filtered_reason: Option<&'a RawValue> = "raiFilteredReason",
+    }
 }
 
 /// Translates a complete, successful answer.
@@ -115,7 +111,7 @@ pub(super) fn response(
     facts: &mut Facts,
 ) -> Result<Vec<u8>, Error> {
     let read = || {
-        let answer: Answer<'_> = object(std::str::from_utf8(body).ok()?.trim_start())?;
+        let answer: Answer<'_> = object_in(body)?;
         let list = array(answer.predictions.map_or("[]", RawValue::get))?;
         list.into_iter().map(|raw| object::<Prediction<'_>>(raw.get())).collect::<Option<Vec<_>>>()
     };

@@ -5,7 +5,7 @@
 
 use super::super::super::embedding::{inputs, write_list};
 use super::super::super::field::parse;
-use super::super::super::raw::{array, object, write_key, write_member};
+use super::super::super::raw::{array, object, object_in, text, write_key, write_member};
 use super::super::super::{Context, Facts, Outgoing, cohere, failure};
 use super::super::model::{Family, Model};
 use super::super::{present, under, wrong_type};
@@ -14,7 +14,6 @@ use crate::dialect::Dropped;
 use crate::dialect::data_uri::DataUri;
 use crate::error::Error;
 use crate::json::{Object, write_string};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -99,28 +98,19 @@ fn write_titan(
     Ok(())
 }
 
-/// An input that is an object: Portkey's form, or a part of a message's content.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Input<'a> {
-    #[serde(borrow)]
-    text: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    image: Option<Image<'a>>,
-    #[serde(borrow)]
-    image_url: Option<Image<'a>>,
-}
+members! {
+    /// An input that is an object: Portkey's form, or a part of a message's content.
+    #[derive(Default)]
+    struct Input<'a> {
+        text: Option<Cow<'a, str>>,
+        image: Option<&'a RawValue>,
+        image_url: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Image<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
-    Object {
-        #[serde(borrow, default)]
+    struct Image<'a> {
         base64: Option<Cow<'a, str>>,
-        #[serde(borrow, default)]
         url: Option<Cow<'a, str>>,
-    },
+    }
 }
 
 fn write_input(out: &mut Vec<u8>, raw: &str, images: bool) -> Result<(), Error> {
@@ -131,10 +121,15 @@ fn write_input(out: &mut Vec<u8>, raw: &str, images: bool) -> Result<(), Error> 
     }
     let wrong = || Error::invalid("invalid_type", "an input must be a text or an image");
     let input: Input<'_> = object(raw).ok_or_else(wrong)?;
-    let image = input.image.or(input.image_url).and_then(|image| match image {
-        Image::Text(text) => Some(text),
-        Image::Object { base64, url } => base64.or(url),
-    });
+    let image = match input.image.or(input.image_url) {
+        None => None,
+        Some(raw) => match text(raw) {
+            Some(image) => Some(image),
+            None => object(raw.get())
+                .map(|image: Image<'_>| image.base64.or(image.url))
+                .ok_or_else(wrong)?,
+        },
+    };
     if input.text.is_none() && image.is_none() {
         return Err(wrong());
     }
@@ -157,24 +152,19 @@ fn write_input(out: &mut Vec<u8>, raw: &str, images: bool) -> Result<(), Error> 
     Ok(())
 }
 
-/// What a Titan model answers.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    #[serde(borrow)]
-    embedding: Option<&'a RawValue>,
-    #[serde(borrow)]
-    embeddings_by_type: Option<&'a RawValue>,
-    input_text_token_count: Option<u64>,
-}
+members! {
+    /// What a Titan model answers.
+    struct Answer<'a> {
+        embedding: Option<&'a RawValue>,
+        embeddings_by_type: Option<&'a RawValue> = "embeddingsByType",
+        input_text_token_count: Option<u64> = "inputTextTokenCount",
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ByType<'a> {
-    #[serde(borrow)]
-    float: Option<&'a RawValue>,
-    #[serde(borrow)]
-    binary: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct ByType<'a> {
+        float: Option<&'a RawValue>,
+        binary: Option<&'a RawValue>,
+    }
 }
 
 /// Translates a complete, successful answer: Titan's has one vector, Cohere's a list.
@@ -182,8 +172,7 @@ struct ByType<'a> {
 /// # Errors
 /// The body is neither.
 pub fn response(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Vec<u8>, Error> {
-    let answer: Option<Answer<'_>> =
-        std::str::from_utf8(body).ok().and_then(|text| object(text.trim_start()));
+    let answer: Option<Answer<'_>> = object_in(body);
     let found = answer.as_ref().and_then(|answer| {
         let by_type: ByType<'_> = super::super::answer::read(answer.embeddings_by_type);
         let vector = answer.embedding.or(by_type.float).or(by_type.binary)?;

@@ -9,76 +9,52 @@ use super::super::super::{Context, Facts, Usage, failure};
 use super::super::answer::read;
 use crate::error::Error;
 use crate::json::write_string;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// Kind of the answers, and of the chunks of streams.
 pub(super) const KIND: &str = "text_completion";
 
-/// An answer, or a chunk of one. Either has a list of texts, or is one itself.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Generated<'a> {
-    /// Titan's.
-    #[serde(borrow)]
-    results: Option<&'a RawValue>,
-    /// Mistral's.
-    #[serde(borrow)]
-    outputs: Option<&'a RawValue>,
-    /// Cohere's.
-    #[serde(borrow)]
-    generations: Option<&'a RawValue>,
-    /// AI21's.
-    #[serde(borrow)]
-    completions: Option<&'a RawValue>,
-    /// OpenAI's.
-    #[serde(borrow)]
-    choices: Option<&'a RawValue>,
-    #[serde(borrow, rename = "inputTextTokenCount")]
-    titans_input: Option<&'a RawValue>,
-    #[serde(borrow, rename = "totalOutputTextTokenCount")]
-    titans_output: Option<&'a RawValue>,
-    #[serde(borrow, rename = "prompt_token_count")]
-    llamas_input: Option<&'a RawValue>,
-    #[serde(borrow, rename = "generation_token_count")]
-    llamas_output: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-    /// Bedrock's own counts, in the last chunk.
-    #[serde(borrow, rename = "amazon-bedrock-invocationMetrics")]
-    metrics: Option<&'a RawValue>,
-}
+members! {
+    /// An answer, or a chunk of one. Either has a list of texts, or is one itself.
+    #[derive(Default)]
+    pub(super) struct Generated<'a> {
+        /// Titan's.
+        results: Option<&'a RawValue>,
+        /// Mistral's.
+        outputs: Option<&'a RawValue>,
+        /// Cohere's.
+        generations: Option<&'a RawValue>,
+        /// AI21's.
+        completions: Option<&'a RawValue>,
+        /// OpenAI's.
+        choices: Option<&'a RawValue>,
+        titans_input: Option<&'a RawValue> = "inputTextTokenCount",
+        titans_output: Option<&'a RawValue> = "totalOutputTextTokenCount",
+        llamas_input: Option<&'a RawValue> = "prompt_token_count",
+        llamas_output: Option<&'a RawValue> = "generation_token_count",
+        usage: Option<&'a RawValue>,
+        /// Bedrock's own counts, in the last chunk.
+        metrics: Option<&'a RawValue> = "amazon-bedrock-invocationMetrics",
+    }
 
-/// A text and why it ends there; who has which members, see [`Generated`].
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Raw<'a> {
-    #[serde(borrow, rename = "outputText")]
-    output_text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    /// Llama's.
-    #[serde(borrow)]
-    generation: Option<&'a RawValue>,
-    /// Anthropic's.
-    #[serde(borrow)]
-    completion: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, rename = "completionReason")]
-    completion_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    finish_reason: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stop_reason: Option<&'a RawValue>,
-    #[serde(borrow, rename = "finishReason")]
-    why: Option<&'a RawValue>,
-    #[serde(borrow)]
-    reason: Option<&'a RawValue>,
-    #[serde(borrow, rename = "tokenCount")]
-    tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
-    logprobs: Option<&'a RawValue>,
+    /// A text and why it ends there; who has which members, see [`Generated`].
+    #[derive(Default)]
+    struct Raw<'a> {
+        output_text: Option<&'a RawValue> = "outputText",
+        text: Option<&'a RawValue>,
+        /// Llama's.
+        generation: Option<&'a RawValue>,
+        /// Anthropic's.
+        completion: Option<&'a RawValue>,
+        data: Option<&'a RawValue>,
+        completion_reason: Option<&'a RawValue> = "completionReason",
+        finish_reason: Option<&'a RawValue>,
+        stop_reason: Option<&'a RawValue>,
+        why: Option<&'a RawValue> = "finishReason",
+        reason: Option<&'a RawValue>,
+        tokens: Option<&'a RawValue> = "tokenCount",
+        logprobs: Option<&'a RawValue>,
+    }
 }
 
 /// One generated text.
@@ -108,16 +84,15 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Counts of tokens under one of the names that they have.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    #[serde(rename = "inputTokenCount")]
-    input: Option<u64>,
-    #[serde(rename = "outputTokenCount")]
-    output: Option<u64>,
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
+members! {
+    /// Counts of tokens under one of the names that they have.
+    #[derive(Default)]
+    struct Counts {
+        input: Option<u64> = "inputTokenCount",
+        output: Option<u64> = "outputTokenCount",
+        prompt_tokens: Option<u64>,
+        completion_tokens: Option<u64>,
+    }
 }
 
 /// The texts and the counts in an answer or a chunk. `None` when it is neither.

@@ -5,7 +5,7 @@
 
 use super::super::super::field::{first, parse};
 use super::super::super::raw::{
-    array, object, text, write_comma, write_key, write_member, write_number,
+    array, object, object_in, text, write_comma, write_key, write_member, write_number,
 };
 use super::super::super::{Context, Facts, Outgoing, failure};
 use super::super::model::{Family, Model};
@@ -14,7 +14,6 @@ use super::{INVOKE, not_of, outgoing, prompt};
 use crate::dialect::Dropped;
 use crate::error::Error;
 use crate::json::{Object, write_string};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -147,29 +146,23 @@ fn write_size(out: &mut Vec<u8>, request: &Object<'_>) {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    images: Option<&'a RawValue>,
-    /// Why images of Stability AI's are missing; null for those that are not.
-    #[serde(borrow)]
-    finish_reasons: Option<&'a RawValue>,
-    /// Why images of Amazon's are missing.
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    /// Those of Stable Diffusion XL.
-    #[serde(borrow)]
-    artifacts: Option<&'a RawValue>,
-}
+members! {
+    #[derive(Default)]
+    struct Answer<'a> {
+        images: Option<&'a RawValue>,
+        /// Why images of Stability AI's are missing; null for those that are not.
+        finish_reasons: Option<&'a RawValue>,
+        /// Why images of Amazon's are missing.
+        error: Option<&'a RawValue>,
+        /// Those of Stable Diffusion XL.
+        artifacts: Option<&'a RawValue>,
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Artifact<'a> {
-    #[serde(borrow)]
-    base64: Option<&'a RawValue>,
-    #[serde(borrow, rename = "finishReason")]
-    reason: Option<&'a RawValue>,
+    #[derive(Default)]
+    struct Artifact<'a> {
+        base64: Option<&'a RawValue>,
+        reason: Option<&'a RawValue> = "finishReason",
+    }
 }
 
 /// Translates a complete, successful answer.
@@ -177,7 +170,7 @@ struct Artifact<'a> {
 /// # Errors
 /// The body is not what the models answer; every image was filtered out.
 pub fn response(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Vec<u8>, Error> {
-    let answer = std::str::from_utf8(body).ok().and_then(|text| object(text.trim_start()));
+    let answer = object_in(body);
     let read = answer.as_ref().and_then(read);
     let Some((images, reason)) = read else {
         return Err(failure::invalid_response(body, context.provider, facts));

@@ -8,7 +8,6 @@ use super::super::stream::error_object;
 use super::generated::{KIND, Piece, finish_reason, parse, write_choice, write_usage};
 use crate::base64;
 use crate::stream::{Event, sse};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// State of one streamed completion.
@@ -24,11 +23,11 @@ pub struct Stream {
     pub(in crate::dialect) content: bool,
 }
 
-/// The payload of a frame.
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow)]
-    bytes: &'a RawValue,
+members! {
+    /// The payload of a frame.
+    struct Chunk<'a> {
+        bytes: &'a RawValue,
+    }
 }
 
 impl Stream {

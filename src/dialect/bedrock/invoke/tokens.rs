@@ -2,14 +2,13 @@
 //! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html>).
 
 use super::super::super::field::parse;
-use super::super::super::raw::{minify, object, write_key, write_member, write_number};
+use super::super::super::raw::{minify, object_in, write_key, write_member, write_number};
 use super::super::super::{Context, Facts, Outgoing, failure};
 use super::super::model::Model;
 use super::super::{missing, present};
 use super::not_of;
 use crate::base64;
 use crate::error::Error;
-use serde::Deserialize;
 
 const VERSION: &str = "anthropic_version";
 const ANTHROPIC_VERSION: &str = "bedrock-2023-05-31";
@@ -52,10 +51,10 @@ pub fn request(body: &[u8]) -> Result<Outgoing, Error> {
     Ok(Outgoing::new(model.foundation().path("count-tokens").into(), out))
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(rename = "inputTokens")]
-    tokens: u64,
+members! {
+    struct Answer {
+        tokens: u64 = "inputTokens",
+    }
 }
 
 /// Translates a complete, successful answer.
@@ -63,7 +62,7 @@ struct Answer {
 /// # Errors
 /// The body is not what CountTokens answers.
 pub fn response(body: &[u8], context: &Context, facts: &mut Facts) -> Result<Vec<u8>, Error> {
-    let answer = std::str::from_utf8(body).ok().and_then(|text| object(text.trim_start()));
+    let answer = object_in(body);
     let Some(Answer { tokens }) = answer else {
         return Err(failure::invalid_response(body, context.provider, facts));
     };

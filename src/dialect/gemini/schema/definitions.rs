@@ -1,12 +1,9 @@
 //! What the references of a schema refer to, and how much work they may make.
 
-use super::super::super::raw::{array, object};
+use super::super::super::raw::array;
 use crate::error::Error;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use crate::members;
 use std::collections::BTreeMap;
-
-type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// The definitions of a schema.
 pub(super) struct Definitions<'a, 'w> {
@@ -80,7 +77,10 @@ impl<'a, 'w> Definitions<'a, 'w> {
             let step = step.replace("~1", "/").replace("~0", "~");
             at = match at.starts_with('[') {
                 true => array(at)?.get(step.parse::<usize>().ok()?)?.get(),
-                false => object::<Members<'_>>(at)?.get(step.as_str())?.get(),
+                false => {
+                    let [found] = members::find(at, &[&step])?;
+                    found?.get()
+                }
             };
         }
         at.starts_with('{').then_some(at)
