@@ -27,8 +27,19 @@ pub mod header {
     /// On a request behind [`super::cluster::HOP`]: that listener has added it. Unlike [`CLUSTER`]
     /// it never gets into the header map that the attempts of a client's request share.
     pub const RELAYED: &str = "x-portkey-relayed";
+    /// On a request that the gateway role has let pass: who asks, for Envoy's rate limits. On one
+    /// that the gateway makes itself: on whose behalf.
+    pub const CALLER: &str = "x-portkey-caller";
     /// On a request, from where the provider role runs: the key of a service account.
     pub const SERVICE_ACCOUNT: &str = "x-portkey-service-account";
+}
+
+/// Names of what Envoy's filter for tokens notes in its metadata.
+pub mod metadata {
+    /// The claims of a token that is good.
+    pub const PAYLOAD: &str = "payload";
+    /// Why another is not.
+    pub const FAULT: &str = "fault";
 }
 
 /// Request headers that hold credentials: an attempt must not send those of another target, nor the

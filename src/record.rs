@@ -14,6 +14,7 @@ pub const PROPERTY: &str = "portkey.log";
 /// Every field of the record. One that is unknown for a request is null.
 pub const FIELDS: &[&str] = &[
     "trace_id",
+    "caller",
     "metadata",
     "endpoint",
     "provider",
@@ -52,6 +53,8 @@ pub const FIELDS: &[&str] = &[
 pub struct Record {
     /// `x-portkey-trace-id`, or Envoy's request id.
     pub trace_id: Option<String>,
+    /// Who asks, where gateway.yaml names callers.
+    pub caller: Option<String>,
     /// The JSON object of `x-portkey-metadata`.
     pub metadata: Option<Value>,
     /// Name of the operation.

@@ -18,6 +18,8 @@ pub struct Identity<'a> {
     pub form: Form,
     /// All the client's headers.
     pub headers: &'a Headers,
+    /// Who asks, where that is known.
+    pub caller: Option<&'a str>,
     /// `x-portkey-cache-namespace`.
     pub namespace: Option<&'a str>,
     /// `x-portkey-metadata`, which keeps answers apart where no namespace is given.
@@ -67,9 +69,13 @@ impl Identity<'_> {
         Some(hash)
     }
 
-    /// Who asks: every credential that the caller has shown, and the one that will be used for it.
+    /// Who asks: the caller, every credential that it has shown, and the one that will be used for
+    /// it. A caller's key may change.
     fn tenant(&self, hash: &mut Hash) {
-        for name in CREDENTIAL_HEADERS.iter().chain(&["x-portkey-api-key"]) {
+        hash.optional("caller", self.caller);
+        let key = ["x-portkey-api-key"];
+        let key = key.iter().filter(|_| self.caller.is_none());
+        for name in CREDENTIAL_HEADERS.iter().chain(key) {
             let values = self.headers.iter().filter(|(header, _)| header == name);
             values.for_each(|(name, value)| hash.part(name, value));
         }

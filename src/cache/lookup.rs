@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::slots::{Limits, Slots};
 use crate::call::{Answer, Call};
 use crate::config::settings::{Cache, Semantic};
-use crate::contract::cluster;
+use crate::contract::{cluster, header};
 
 /// Between two looks at whether an equal request has got its answer, in milliseconds.
 const PAUSE: u64 = 20;
@@ -48,6 +48,8 @@ pub struct Lookup {
     phase: Phase,
     point: Option<Point>,
     trace_id: String,
+    /// Who asks.
+    caller: Option<String>,
     /// Others may wait for this one.
     leads: bool,
     searched: bool,
@@ -89,7 +91,13 @@ pub struct Hit {
 
 impl Lookup {
     /// A request of that key.
-    pub fn new(key: Key, question: Option<Question>, refresh: bool, trace_id: String) -> Self {
+    pub fn new(
+        key: Key,
+        question: Option<Question>,
+        refresh: bool,
+        trace_id: String,
+        caller: Option<String>,
+    ) -> Self {
         Self {
             key,
             question,
@@ -100,6 +108,7 @@ impl Lookup {
             phase: Phase::Exact,
             point: None,
             trace_id,
+            caller,
             leads: false,
             searched: false,
         }
@@ -200,6 +209,9 @@ impl Lookup {
         call.headers.push("x-portkey-provider", semantic.provider.as_str());
         if !self.trace_id.is_empty() {
             call.headers.push("x-portkey-trace-id", self.trace_id.as_str());
+        }
+        if let Some(caller) = &self.caller {
+            call.headers.push(header::CALLER, caller);
         }
         self.phase = Phase::Embedding;
         self.searched = true;

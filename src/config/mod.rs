@@ -1,6 +1,7 @@
 //! What operators and callers write: the plugin configuration, the request's headers, the config object.
 
 pub mod caching;
+pub mod caller;
 pub mod custom_host;
 pub mod inherit;
 pub mod query;

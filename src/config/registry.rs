@@ -5,9 +5,13 @@ use super::settings::{Cache, CustomHost, Role, Settings, Upstream as RawUpstream
 use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::cache::flights::Flights;
+use crate::caller::Callers;
+use crate::caller::scope::Place;
 use crate::json::Object;
 use crate::price::Catalogue;
-use crate::provider::{self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders};
+use crate::provider::{
+    self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders, virtual_key_of,
+};
 use crate::service_account;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -35,6 +39,8 @@ pub struct Registry {
     pub flights: Flights,
     /// What models cost.
     pub prices: Catalogue,
+    /// Who may ask; `None`: everybody.
+    pub callers: Option<Callers>,
 }
 
 /// A saved config.
@@ -162,6 +168,11 @@ impl Registry {
             cache: settings.cache,
             flights: Flights::default(),
             prices: settings.prices,
+            callers: settings
+                .callers
+                .map(Callers::new)
+                .transpose()
+                .map_err(|error| format!("callers: {error}"))?,
         };
         for (slug, json) in settings.configs {
             let root = tree::read(json.get(), &registry)
@@ -197,12 +208,12 @@ impl Registry {
         custom_host::allows(&self.custom_hosts, url)
     }
 
-    /// Name and provider of each virtual key and provider that gateway.yaml names.
-    pub fn listed(&self) -> impl Iterator<Item = (&str, &'static str)> {
+    /// Each virtual key and provider that gateway.yaml names.
+    pub fn listed(&self) -> impl Iterator<Item = Place<'_>> {
         let listed = self.upstreams.iter().filter(|(_, upstream)| upstream.listed);
-        listed.map(|(cluster, upstream)| {
-            let name = cluster.split_once('.').map_or(cluster.as_str(), |(_, name)| name);
-            (name, upstream.provider.slug)
+        listed.map(|(cluster, upstream)| Place {
+            virtual_key: virtual_key_of(cluster),
+            provider: upstream.provider.slug,
         })
     }
 }
@@ -260,7 +271,8 @@ mod tests {
         let url = registry.upstream("vk.a").unwrap().base.url(&Values::default());
         assert_eq!(url.unwrap().unwrap().path, "/v1");
         assert!(!registry.config("pc-1").unwrap().weighted);
-        assert_eq!(registry.listed().collect::<Vec<_>>(), [("a", "openai")]);
+        let listed = [Place { virtual_key: Some("a"), provider: "openai" }];
+        assert_eq!(registry.listed().collect::<Vec<_>>(), listed);
         for (from, to, error) in [
             ("\"version\":1", "\"version\":2", "version 2 is not 1"),
             ("gateway", "router", "line 1, column 28"),

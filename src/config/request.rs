@@ -90,7 +90,8 @@ fn only_text<'a>(headers: &'a Headers, name: &str) -> Result<Option<&'a str>, Er
     Ok(Some(text.trim()).filter(|text| !text.is_empty()))
 }
 
-fn strip_bearer(value: &str) -> &str {
+/// A credential without its scheme.
+pub fn strip_bearer(value: &str) -> &str {
     match value.split_at_checked("bearer ".len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim_start(),
         _ => value,

@@ -1,5 +1,6 @@
 //! The plugin configuration: what the native tool renders and the module reads.
 
+use super::caller::Callers;
 use crate::price::Catalogue;
 use crate::provider::Values;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct Settings {
     /// What models cost.
     #[serde(default, skip_serializing_if = "Catalogue::is_empty")]
     pub prices: Catalogue,
+    /// Who may ask; `None`: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callers: Option<Callers>,
 }
 
 /// The cache of answers. It keeps what configs ask it to keep.

@@ -159,6 +159,7 @@ impl Gateway {
         let identity = Identity {
             form,
             headers,
+            caller: self.record.caller.as_deref(),
             namespace: options.cache_namespace,
             metadata: self.record.metadata.as_ref(),
             plan,
@@ -174,7 +175,13 @@ impl Gateway {
         let question = question.filter(|_| caching.mode == Mode::Semantic);
         let trace_id = self.record.trace_id.clone().unwrap_or_default();
         Some(Request {
-            lookup: Lookup::new(key, question, options.cache_refresh, trace_id),
+            lookup: Lookup::new(
+                key,
+                question,
+                options.cache_refresh,
+                trace_id,
+                self.record.caller.clone(),
+            ),
             form,
             max_age: max_age(caching, headers).unwrap_or(settings.max_age),
             refresh: options.cache_refresh,

@@ -1,27 +1,31 @@
 //! What is answered without a provider: health, the banner, the list of what is configured.
 
 use super::Reply;
+use crate::caller::Policy;
+use crate::caller::scope::Place;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::error::Error;
 use crate::http::Headers;
 use serde::Serialize;
 
-/// The answer to a request that names no provider and needs none.
-pub fn answer(method: &str, path: &str, headers: &Headers, registry: &Registry) -> Option<Reply> {
+/// The answer to a request that anybody may make.
+pub fn answer(method: &str, path: &str) -> Option<Reply> {
     let (media, body) = match (method, path) {
         ("GET" | "HEAD", "/health" | "/v1/health") => {
             ("application/json", b"{\"status\":\"ok\"}".to_vec())
         }
         ("GET" | "HEAD", "/") => ("text/plain", b"AI Gateway says hey!".to_vec()),
-        // With a provider, this is that provider's own list.
-        ("GET", "/v1/models") if !names_target(headers) => ("application/json", models(registry)),
         _ => return None,
     };
+    Some(reply(media, body))
+}
+
+fn reply(media: &str, body: Vec<u8>) -> Reply {
     let mut headers = Headers::default();
     headers.set("content-type", media);
     let details = "portkey:local".to_owned();
-    Some(Reply { status: 200, headers, body, details })
+    Reply { status: 200, headers, body, details }
 }
 
 fn names_target(headers: &Headers) -> bool {
@@ -35,8 +39,18 @@ pub fn not_found() -> Error {
     Error::client(404, "not_found", "Not Found").with_hint("the API is below /v1/")
 }
 
-/// OpenAI's list of models: one entry for each virtual key and provider that gateway.yaml names.
-fn models(registry: &Registry) -> Vec<u8> {
+/// OpenAI's list of models: one entry for each virtual key and provider that gateway.yaml names and
+/// the caller may use; `None` for other requests. With a provider, this is that provider's own list.
+pub fn models<'a>(
+    method: &str,
+    path: &str,
+    headers: &Headers,
+    registry: &'a Registry,
+    caller: Option<&Policy>,
+) -> Option<Reply> {
+    if (method, path) != ("GET", "/v1/models") || names_target(headers) {
+        return None;
+    }
     #[derive(Serialize)]
     struct List<'a> {
         object: &'static str,
@@ -49,9 +63,13 @@ fn models(registry: &Registry) -> Vec<u8> {
         created: u64,
         owned_by: &'a str,
     }
-    let listed = registry.listed();
-    let data =
-        listed.map(|(id, owned_by)| Model { id, object: "model", created: 0, owned_by }).collect();
+    let listed = registry.listed().filter(|place| caller.is_none_or(|one| one.allows(*place)));
+    let model = |place: Place<'a>| {
+        let id = place.virtual_key.unwrap_or(place.provider);
+        Model { id, object: "model", created: 0, owned_by: place.provider }
+    };
+    let data = listed.map(model).collect();
     // Plain strings and numbers always serialise.
-    serde_json::to_vec(&List { object: "list", data }).unwrap_or_default()
+    let body = serde_json::to_vec(&List { object: "list", data }).unwrap_or_default();
+    Some(reply("application/json", body))
 }

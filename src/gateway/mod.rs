@@ -1,6 +1,7 @@
 //! The gateway role: one client request, from its headers to its log record. No I/O.
 
 pub mod cache;
+mod caller;
 mod chain;
 pub mod envoy_error;
 mod local;
@@ -14,6 +15,7 @@ use crate::adapter::Format;
 use crate::cache::job::Job;
 use crate::cache::shared::Shared;
 use crate::call::{Answer, Call};
+use crate::caller::{NoTokens, Tokens};
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::dialect::Facts;
@@ -36,6 +38,10 @@ pub trait World {
     /// The memory of all workers; without one nothing is cached.
     fn shared(&self) -> Option<&dyn Shared> {
         None
+    }
+    /// What Envoy knows of the client's token.
+    fn tokens(&self) -> &dyn Tokens {
+        &NoTokens
     }
 }
 
@@ -96,6 +102,7 @@ pub struct Gateway {
     /// The format of errors that the client reads, if it is not OpenAI's.
     format: Option<Format>,
     cache: cache::Cache,
+    asking: caller::Asking,
 }
 
 #[derive(Debug)]
@@ -132,6 +139,7 @@ impl Gateway {
             started: 0,
             format: None,
             cache: cache::Cache::default(),
+            asking: caller::Asking::default(),
         }
     }
 

@@ -15,16 +15,21 @@ impl Gateway {
     pub(super) fn decide(
         &mut self,
         world: &dyn World,
-        headers: Headers,
+        mut headers: Headers,
         end_of_stream: bool,
     ) -> Result<Verdict, Error> {
-        let method = headers.text(":method").unwrap_or_default();
-        let path = headers.text(":path").unwrap_or_default();
-        let bare = path.split(['?', '#']).next().unwrap_or_default();
+        let (method, bare) = operation(&headers);
         let endpoint = Endpoint::of(method, bare);
         self.record.endpoint = endpoint.map(Endpoint::as_str);
         self.format = endpoint.and_then(Format::of_errors);
-        if let Some(reply) = local::answer(method, bare, &headers, &self.registry) {
+        if let Some(reply) = local::answer(method, bare) {
+            self.state = State::Replied;
+            return Ok(Verdict::Reply(self.with_our_headers(reply)));
+        }
+        self.identify(world, &mut headers)?;
+        let (method, bare) = operation(&headers);
+        let caller = self.asking.policy();
+        if let Some(reply) = local::models(method, bare, &headers, &self.registry, caller) {
             self.state = State::Replied;
             return Ok(Verdict::Reply(self.with_our_headers(reply)));
         }
@@ -32,6 +37,7 @@ impl Gateway {
         let options = RequestOptions::parse(&headers)?;
         self.debug = options.debug;
         self.record.metadata = options.metadata.and_then(metadata);
+        self.add_metadata();
         self.check_body(&headers)?;
         // Envoy leaves the header in a request that is one.
         self.upgrades = headers.get("upgrade").is_some();
@@ -95,7 +101,8 @@ impl Gateway {
         let Waiting { headers, endpoint } = waiting;
         let options = RequestOptions::parse(headers)?;
         // Not before: many requests may be waiting for their bodies.
-        let config = resolve::config(&self.registry, &options)?;
+        let config = resolve::config(&self.registry, &options, self.asking.default_config())?;
+        self.check_config(&config, options.config.is_some())?;
         let path = headers.text(":path").unwrap_or_default();
         let registry = &self.registry;
         let resolver = Resolver {
@@ -108,7 +115,10 @@ impl Gateway {
             world,
             saved: matches!(config, resolve::Config::Saved(_)),
         };
-        resolver.resolve(&config, &mut self.record)
+        let resolved = resolver.resolve(&config, &mut self.record)?;
+        let method = headers.text(":method").unwrap_or_default();
+        self.check_scope(&resolved.plan, method, body)?;
+        Ok(resolved)
     }
 
     /// Refuses by its headers a body that could not be understood, or not be held.
@@ -162,6 +172,13 @@ impl Gateway {
             upgrades: self.upgrades,
         }))
     }
+}
+
+/// Method and path of a request.
+fn operation(headers: &Headers) -> (&str, &str) {
+    let path = headers.text(":path").unwrap_or_default();
+    let bare = path.split(['?', '#']).next().unwrap_or_default();
+    (headers.text(":method").unwrap_or_default(), bare)
 }
 
 /// Largest plan in bytes: it is read once an attempt, and what targets inherit is in each of them.

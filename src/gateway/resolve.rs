@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::{self, Plan, Secret};
-use crate::provider::{self, Auth, PROVIDERS, Provider, aws};
+use crate::provider::{self, Auth, PROVIDERS, Provider, aws, virtual_key_of};
 use crate::record::Record;
 use crate::service_account::KEY_FILE;
 use std::rc::Rc;
@@ -41,15 +41,19 @@ pub struct Resolved {
     pub timeout: u64,
 }
 
-/// Reads and checks the config, before the body is there.
+/// Reads and checks the config, before the body is there. `default` is that of the caller.
 ///
 /// # Errors
 /// It does not exist, or something in it is wrong.
-pub fn config(registry: &Registry, options: &RequestOptions<'_>) -> Result<Config, Error> {
+pub fn config(
+    registry: &Registry,
+    options: &RequestOptions<'_>,
+    default: Option<&str>,
+) -> Result<Config, Error> {
     let Some(config) = options.config else {
         let named = options.provider.is_some() || options.virtual_key.is_some();
-        return Ok(match &registry.default_config {
-            Some(slug) if !named => Config::Saved(slug.clone()),
+        return Ok(match default.or(registry.default_config.as_deref()) {
+            Some(slug) if !named => Config::Saved(slug.to_owned()),
             _ => Config::Own(Box::default()),
         });
     };
@@ -348,7 +352,7 @@ impl Resolver<'_> {
     fn note(&self, target: &plan::Target, record: &mut Record) {
         let upstream = self.registry.upstream(&target.cluster);
         record.provider = upstream.map(|upstream| upstream.provider.slug);
-        record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
+        record.virtual_key = virtual_key_of(&target.cluster).map(str::to_owned);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::contract::header;
 use crate::endpoint::Endpoint;
 use crate::http::Headers;
 use crate::plan::Plan;
+use crate::provider::virtual_key_of;
 use crate::record::Record;
 use crate::report::{Position, Report};
 
@@ -111,7 +112,7 @@ pub(super) fn note_target(record: &mut Record, registry: &Registry, plan: &Plan,
     let Some(target) = plan.targets.get(position(plan, report).target) else { return };
     let upstream = registry.upstream(&target.cluster);
     record.provider = upstream.map(|upstream| upstream.provider.slug);
-    record.virtual_key = target.cluster.strip_prefix("vk.").map(str::to_owned);
+    record.virtual_key = virtual_key_of(&target.cluster).map(str::to_owned);
     record.cluster = Some(target.cluster.clone());
     record.option_index = Some(target.option_index.clone());
     record.trail = Some(trail(plan, report));

@@ -2,6 +2,8 @@
 
 use super::abi;
 use crate::cache::shared::Shared;
+use crate::caller::Tokens;
+use crate::contract::metadata;
 use crate::gateway::World;
 use crate::service_account::{self, Vault};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -28,7 +30,27 @@ impl World for Envoy {
     fn shared(&self) -> Option<&dyn Shared> {
         Some(self)
     }
+
+    fn tokens(&self) -> &dyn Tokens {
+        self
+    }
 }
+
+/// Envoy's filter for tokens notes in metadata what it has found, which no header can.
+impl Tokens for Envoy {
+    fn claim(&self, name: &str) -> Option<String> {
+        let bytes = abi::property(&format!("{JWT}\0{}\0{name}", metadata::PAYLOAD)).ok()??;
+        String::from_utf8(bytes).ok()
+    }
+
+    fn fault(&self) -> Option<String> {
+        let path = format!("{JWT}\0{}\0message", metadata::FAULT);
+        String::from_utf8(abi::property(&path).ok()??).ok()
+    }
+}
+
+/// Path of the metadata.
+const JWT: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
 
 impl Shared for Envoy {
     fn get(&self, name: &str) -> Option<(Vec<u8>, u32)> {

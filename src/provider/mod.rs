@@ -256,5 +256,10 @@ pub fn virtual_key_cluster(slug: &str) -> String {
     format!("vk.{slug}")
 }
 
+/// The slug of the virtual key that a cluster is of.
+pub fn virtual_key_of(cluster: &str) -> Option<&str> {
+    cluster.strip_prefix("vk.")
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::value::RawValue;
 
+use crate::config::caller::Caller;
 use crate::config::tree::Known;
 use crate::price::Catalogue;
 use crate::provider::{BaseUrl, Provider, Values};
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub cache: Option<Cache>,
     /// What models cost; empty: nobody wants to know.
     pub prices: Catalogue,
+    /// Who may ask; `None`: everybody.
+    pub callers: Option<Callers>,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -270,6 +273,56 @@ pub struct Semantic {
     pub max_vectors: u64,
     pub collection: String,
     pub qdrant: Option<Server>,
+}
+
+/// Everybody who may ask.
+#[derive(Debug)]
+pub struct Callers {
+    /// By name.
+    pub keys: BTreeMap<String, Caller>,
+    /// Whose tokens are good as well.
+    pub jwt: Option<Jwt>,
+    /// Who counts requests and tokens, if not this gateway.
+    pub rate_limit_service: Option<RateLimitService>,
+}
+
+/// Whose tokens are good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwt {
+    /// Who has signed them.
+    pub issuer: String,
+    /// Whom they are for, one of these.
+    pub audiences: Vec<String>,
+    /// The keys that they are signed with.
+    pub jwks: Jwks,
+    /// The request header, in lower case.
+    pub header: String,
+    /// The claim that is the caller's name.
+    pub claim: String,
+    /// The caller whose rules hold for everybody who is not named.
+    pub default: Option<String>,
+}
+
+/// Where a JSON Web Key Set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    /// In this (absolute) file.
+    File(PathBuf),
+    /// At this URL.
+    Server(BaseUrl),
+}
+
+/// A server of Envoy's rate-limit protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimitService {
+    /// Where it is; it speaks gRPC without TLS.
+    pub url: BaseUrl,
+    /// The domain of its configuration.
+    pub domain: String,
+    /// Milliseconds that it may take.
+    pub timeout: u64,
+    /// Whether requests are refused while it does not answer.
+    pub deny_on_failure: bool,
 }
 
 /// A sink of the access log.

@@ -10,6 +10,7 @@ mod bad_config;
 mod bad_input;
 mod bedrock;
 mod cache;
+mod callers;
 mod cohere;
 mod cost;
 mod failure;

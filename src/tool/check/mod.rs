@@ -2,7 +2,9 @@
 
 mod aws;
 mod cache;
+mod caller;
 mod custom_host;
+mod jwt;
 mod prices;
 mod resilience;
 mod saved;
@@ -73,7 +75,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 19] = [
     "listen",
     "admin",
     "concurrency",
@@ -90,6 +92,9 @@ const KEYS: [&str; 16] = [
     "limits",
     "cache",
     "prices",
+    "api_keys",
+    "jwt",
+    "rate_limit_service",
 ];
 
 impl Checker<'_> {
@@ -108,6 +113,10 @@ impl Checker<'_> {
         let keys = fields.get("virtual_keys").map(|field| field.entries(&mut self.problems));
         let keys = keys.unwrap_or_default();
         let slugs: Vec<&str> = keys.iter().map(|(slug, _)| *slug).collect();
+        let configs = fields.get("configs").map(|field| field.entries(&mut Problems::default()));
+        let configs: Vec<&str> = configs.iter().flatten().map(|(slug, _)| *slug).collect();
+        let names = caller::Names { virtual_keys: &slugs, configs: &configs };
+        let callers = self.callers(&fields, &names);
         let providers = fields.get("providers").map(|f| self.providers(f)).unwrap_or_default();
         Gateway {
             listen,
@@ -148,6 +157,7 @@ impl Checker<'_> {
                 None => Some(Cache::default()),
             },
             prices: self.prices(fields.get("prices")),
+            callers,
             secret_files: Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 mod access_log;
 mod bootstrap;
 mod cache;
+mod callers;
 mod cluster;
 mod custom;
 mod filters;
@@ -115,13 +116,14 @@ const CUSTOM_ROUTES: &str = "custom_routes.json";
 
 /// Headers that mean something between the module and the rendered configuration: whatever comes
 /// from outside with such a name is dropped.
-const PRIVATE_HEADERS: [&str; 7] = [
+const PRIVATE_HEADERS: [&str; 8] = [
     header::RETRY,
     header::RETRY_AFTER,
     header::CLUSTER,
     header::SCHEME,
     header::LOCAL,
     header::RELAYED,
+    header::CALLER,
     header::SERVICE_ACCOUNT,
 ];
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Module, Places, any, cache, discovery, merge};
+use super::{Module, Places, any, cache, callers, discovery, merge};
 use crate::config::settings::{CustomHost, Role, Settings, VERSION};
 use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
@@ -119,6 +119,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         prices: match role {
             Role::Gateway => gateway.prices.clone(),
             Role::Provider => Catalogue::default(),
+        },
+        callers: match role {
+            Role::Gateway => callers::settings(gateway),
+            Role::Provider => None,
         },
         custom_hosts: match role {
             Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),

@@ -1,0 +1,139 @@
+//! The caller in the gateway role: who it is, and whether it may do what it asks for.
+
+use super::resolve::Config;
+use super::{Gateway, World};
+use crate::caller::scope::Place;
+use crate::caller::{Identity, Policy};
+use crate::config::registry::Upstream;
+use crate::contract::header;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::http::Headers;
+use crate::json::Object;
+use crate::plan::{Plan, Target};
+use crate::provider::virtual_key_of;
+use serde_json::{Map, Value};
+
+/// The caller of a request.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// Who it is; `None`: anybody may ask, or the gateway asks itself.
+    pub identity: Option<Identity>,
+}
+
+impl Asking {
+    /// What holds for the caller.
+    pub fn policy(&self) -> Option<&Policy> {
+        self.identity.as_ref().map(|identity| identity.policy.as_ref())
+    }
+
+    /// Slug of the config of requests that name nothing.
+    pub fn default_config(&self) -> Option<&str> {
+        self.policy()?.rules.default_config.as_deref()
+    }
+}
+
+impl Gateway {
+    /// Finds out who asks, where gateway.yaml names callers. Takes the key out of the headers.
+    pub(super) fn identify(
+        &mut self,
+        world: &dyn World,
+        headers: &mut Headers,
+    ) -> Result<(), Error> {
+        let Some(callers) = &self.registry.callers else { return Ok(()) };
+        if let Some(name) = headers.text(header::CALLER) {
+            // The listener drops the header: it is the gateway's own request on behalf of a caller.
+            self.record.caller = Some(name.to_owned());
+            return Ok(());
+        }
+        let identity = callers.identify(headers, world.tokens(), world.now() / 1_000_000_000)?;
+        self.record.caller = Some(identity.name.clone());
+        self.asking.identity = Some(identity);
+        Ok(())
+    }
+
+    /// Puts the caller's metadata under those of the request.
+    pub(super) fn add_metadata(&mut self) {
+        let Some(policy) = self.asking.policy() else { return };
+        let defaults = &policy.rules.metadata;
+        if defaults.is_empty() {
+            return;
+        }
+        let metadata = self.record.metadata.get_or_insert_with(|| Value::Object(Map::new()));
+        let Value::Object(members) = metadata else { return };
+        for (name, value) in defaults {
+            members.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// Refuses a config that the caller may not use; `named`: the request has asked for it.
+    pub(super) fn check_config(&self, config: &Config, named: bool) -> Result<(), Error> {
+        let Some(policy) = self.asking.policy() else { return Ok(()) };
+        match config {
+            Config::Saved(slug) => policy.check_config(Some(slug)),
+            Config::Own(_) if named => policy.check_config(None),
+            Config::Own(_) => Ok(()),
+        }
+    }
+
+    /// Refuses what the caller may not use, wherever in the plan it is.
+    pub(super) fn check_scope(
+        &self,
+        plan: &Plan,
+        method: &str,
+        body: Option<&Object<'_>>,
+    ) -> Result<(), Error> {
+        let Some(policy) = self.asking.policy() else { return Ok(()) };
+        let asked = model(plan, body);
+        for target in &plan.targets {
+            let upstream = self.registry.upstream(&target.cluster);
+            policy.check_place(Place {
+                virtual_key: virtual_key_of(&target.cluster),
+                provider: upstream.map_or("", |upstream| upstream.provider.slug),
+            })?;
+            if names_model(plan.endpoint, method) {
+                let model = override_of(target).or_else(|| asked.clone());
+                let model = model.or_else(|| default_of(upstream?, target));
+                policy.check_model(model.as_deref())?;
+                let own = |name: &&str| upstream.is_none_or(|one| one.settings.get(name).is_none());
+                for name in target.settings.names().filter(own).filter(|name| is_model(name)) {
+                    policy.check_model(target.settings.get(name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a request is for a model, which may stand anywhere in it: all but those that read or
+/// delete what is there.
+fn names_model(endpoint: Endpoint, method: &str) -> bool {
+    endpoint == Endpoint::Realtime || !matches!(method, "GET" | "HEAD" | "DELETE")
+}
+
+/// The model that the client asks for.
+fn model(plan: &Plan, body: Option<&Object<'_>>) -> Option<String> {
+    let query =
+        || plan.path.split_once('?')?.1.split('&').find_map(|one| one.strip_prefix("model="));
+    match plan.endpoint {
+        Endpoint::Realtime => query().map(str::to_owned),
+        _ => body.and_then(|body| body.string("model")),
+    }
+}
+
+/// The model that a target asks for instead.
+fn override_of(target: &Target) -> Option<String> {
+    let params = target.override_params.as_ref()?;
+    Object::parse(params.get().as_bytes()).ok()?.string("model")
+}
+
+/// The model of requests that name none.
+fn default_of(upstream: &Upstream, target: &Target) -> Option<String> {
+    let params = upstream.default_params.as_ref().filter(|_| target.custom_host.is_none())?;
+    Object::parse(params.get().as_bytes()).ok()?.string("model")
+}
+
+/// Whether a setting stands for a model, as Azure's deployments do.
+fn is_model(name: &str) -> bool {
+    name.contains("deployment") || name.contains("model")
+}
