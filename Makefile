@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers compatibility mesh bench clean
+.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers docs compatibility mesh bench clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -123,6 +123,12 @@ providers: ## Write the table of providers into the README
 	cargo run --quiet --locked -- providers --markdown > $(CARGO_TARGET_DIR)/providers.md
 	sed -i -e '/<!-- providers -->/,/<!-- \/providers -->/{//!d}' \
 		-e '/<!-- providers -->/r $(CARGO_TARGET_DIR)/providers.md' README.md
+
+docs: ## Write the tables of docs/ that come from the code
+	cargo run --quiet --locked -- fields > $(CARGO_TARGET_DIR)/fields.md
+	sed -i -e '/<!-- fields -->/,/<!-- \/fields -->/{//!d}' \
+		-e '/<!-- fields -->/r $(CARGO_TARGET_DIR)/fields.md' docs/log.md
+	cargo run --quiet --locked -- fields --schema > docs/log.schema.json
 
 compatibility: build $(VENV)/.langchain ## Start the gateway on several releases of Envoy; writes docs/compatibility.md
 	$(VENV)/bin/python tests/compatibility/run.py

@@ -12,6 +12,8 @@ pub struct Report {
     pub next: Option<Position>,
     /// Milliseconds that Envoy was asked to wait between them.
     pub waited: u64,
+    /// Unix time in milliseconds at which the first content of the last attempt's stream came.
+    pub first_content: Option<u64>,
     /// What the last attempt's provider could not be told.
     pub dropped: Dropped,
     /// What is known of the last attempt's answer.

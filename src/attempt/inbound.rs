@@ -54,6 +54,8 @@ pub struct Answer {
     hold: Hold,
     /// Whether there is anywhere to go after this target.
     on: bool,
+    /// Whether a stream that is over had content.
+    content: bool,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl Answer {
             headers: Headers::default(),
             outcome,
             hold,
+            content: false,
         }
     }
 
@@ -186,6 +189,14 @@ impl Answer {
         match &self.mode {
             Mode::Stream(events) | Mode::HeldStream(events, _) => events.stream.facts(),
             _ => &self.facts,
+        }
+    }
+
+    /// Whether the first content of a stream has come.
+    pub fn has_content(&self) -> bool {
+        match &self.mode {
+            Mode::Stream(events) | Mode::HeldStream(events, _) => events.stream.has_content(),
+            _ => self.content,
         }
     }
 
@@ -392,6 +403,7 @@ impl Answer {
     fn finish(&mut self) {
         match std::mem::replace(&mut self.mode, Mode::Pass) {
             Mode::Stream(events) | Mode::HeldStream(events, _) => {
+                self.content = events.stream.has_content();
                 self.facts = events.stream.into_facts();
                 self.facts.complete |= !self.ends();
             }

@@ -171,6 +171,7 @@ impl Attempt {
         // What the attempt before said is not this one's answer.
         self.report.facts = Facts::default();
         self.report.dropped = Dropped::default();
+        self.report.first_content = None;
         self.at = self.report.next.take().unwrap_or_else(|| match plan.weighted {
             true => picked(&plan, &(beginning.cluster)()),
             false => plan.start(),
@@ -361,8 +362,12 @@ impl Attempt {
     fn conclude(&mut self, world: &dyn World, progress: Progress, now: u64) -> Inbound {
         let State::Answering(plan, answer) = &self.state else { return Inbound::Pass };
         let plan = Rc::clone(plan);
-        if self.report.facts != *answer.facts() {
+        let first = self.report.first_content.is_none() && answer.has_content();
+        if first || self.report.facts != *answer.facts() {
             self.report.facts = answer.facts().clone();
+            if first {
+                self.report.first_content = Some(now);
+            }
             self.publish();
         }
         let (outcome, inbound) = match progress {

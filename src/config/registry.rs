@@ -14,6 +14,7 @@ use crate::provider::{
 };
 use crate::service_account;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A valid plugin configuration.
@@ -41,6 +42,8 @@ pub struct Registry {
     pub prices: Catalogue,
     /// Who may ask; `None`: everybody.
     pub callers: Option<Callers>,
+    /// Tells this configuration from others: the begin of its SHA-256 in hexadecimal.
+    pub config_version: String,
 }
 
 /// A saved config.
@@ -173,6 +176,7 @@ impl Registry {
                 .map(Callers::new)
                 .transpose()
                 .map_err(|error| format!("callers: {error}"))?,
+            config_version: version_of(json),
         };
         for (slug, json) in settings.configs {
             let root = tree::read(json.get(), &registry)
@@ -222,6 +226,11 @@ impl Known for Registry {
     fn has_virtual_key(&self, slug: &str) -> bool {
         self.virtual_keys.contains_key(slug)
     }
+}
+
+fn version_of(json: &[u8]) -> String {
+    let hash = Sha256::digest(json);
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn resolve(raw: RawUpstream) -> Result<Upstream, String> {

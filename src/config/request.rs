@@ -20,6 +20,12 @@ pub struct RequestOptions<'a> {
     pub config: Option<&'a str>,
     /// `x-portkey-trace-id`: anything.
     pub trace_id: Option<&'a str>,
+    /// `x-portkey-span-id`: anything.
+    pub span_id: Option<&'a str>,
+    /// `x-portkey-parent-span-id`: anything.
+    pub parent_span_id: Option<&'a str>,
+    /// `x-portkey-span-name`: anything.
+    pub span_name: Option<&'a str>,
     /// `x-portkey-metadata`: a JSON object; what is none is dropped, as Portkey does.
     pub metadata: Option<&'a str>,
     /// `x-portkey-request-timeout`: milliseconds until the response headers, at least 1.
@@ -60,6 +66,9 @@ impl<'a> RequestOptions<'a> {
                 Some("virtual-key") => options.virtual_key = Some(value),
                 Some("config") => options.config = Some(value),
                 Some("trace-id") => options.trace_id = Some(value),
+                Some("span-id") => options.span_id = Some(value),
+                Some("parent-span-id") => options.parent_span_id = Some(value),
+                Some("span-name") => options.span_name = Some(value),
                 Some("metadata") => options.metadata = Some(value),
                 Some("request-timeout") => options.request_timeout = Some(milliseconds(value)?),
                 Some("strict-open-ai-compliance") => options.relaxed = value == "false",

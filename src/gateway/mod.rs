@@ -23,7 +23,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Source};
 use crate::http::Headers;
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::record::{Record, Times};
 use crate::report::Report;
 use std::rc::Rc;
 
@@ -97,8 +97,8 @@ pub struct Gateway {
     passed: u64,
     /// Whether the connection is to become a WebSocket, which has no end and no length.
     upgrades: bool,
-    /// Unix time in nanoseconds at which the request headers came.
-    started: u64,
+    /// What took how long.
+    times: Times,
     /// The format of errors that the client reads, if it is not OpenAI's.
     format: Option<Format>,
     cache: cache::Cache,
@@ -136,7 +136,7 @@ impl Gateway {
             debug: false,
             passed: 0,
             upgrades: false,
-            started: 0,
+            times: Times::default(),
             format: None,
             cache: cache::Cache::default(),
             asking: caller::Asking::default(),
@@ -150,13 +150,15 @@ impl Gateway {
         headers: Headers,
         end_of_stream: bool,
     ) -> Verdict {
-        self.started = world.now();
+        self.times.started = world.now();
+        self.record.config_version = Some(self.registry.config_version.clone());
         self.record.trace_id = request::trace_id(&headers);
         self.decide(world, headers, end_of_stream).unwrap_or_else(|error| self.fail(&error))
     }
 
     /// The whole request body, after [`Verdict::NeedBody`].
     pub fn on_request_body(&mut self, world: &dyn World, body: &[u8]) -> Verdict {
+        self.times.received = world.now();
         let State::Body(waiting) = std::mem::replace(&mut self.state, State::Start) else {
             return self.fail(&Error::gateway("internal_error", "The body was not asked for"));
         };
@@ -174,7 +176,7 @@ impl Gateway {
         headers: &mut Headers,
         end_of_stream: bool,
     ) -> Option<Reply> {
-        let waited = world.now().saturating_sub(self.started) / 1_000_000;
+        let waited = world.now().saturating_sub(self.times.started) / 1_000_000;
         self.record.time_to_first_byte_ms = Some(waited);
         let report = report.and_then(Report::decode).unwrap_or_default();
         match std::mem::replace(&mut self.state, State::Replied) {
@@ -213,7 +215,7 @@ impl Gateway {
 
     /// The log record, at the very end. `report` is the value of
     /// [`crate::contract::property::REPORT`], `details` is Envoy's `response_code_details`.
-    pub fn record(&mut self, report: Option<&[u8]>, details: &str) -> Vec<u8> {
+    pub fn record(&mut self, world: &dyn World, report: Option<&[u8]>, details: &str) -> Vec<u8> {
         self.leave_flight();
         let report = match report.and_then(Report::decode) {
             None => self.cache.report(),
@@ -221,6 +223,8 @@ impl Gateway {
         };
         if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
             response::note_target(&mut self.record, &self.registry, plan, report);
+            self.times.ended = world.now();
+            self.record.note_times(self.times, report);
         }
         self.record.cost_micro_usd = match self.record.saved_tokens {
             Some(_) => Some(0),

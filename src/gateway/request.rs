@@ -36,6 +36,10 @@ impl Gateway {
         let endpoint = endpoint.ok_or_else(local::not_found)?;
         let options = RequestOptions::parse(&headers)?;
         self.debug = options.debug;
+        let owned = |text: Option<&str>| text.map(|text| bounded(text.into()));
+        self.record.span_id = owned(options.span_id);
+        self.record.parent_span_id = owned(options.parent_span_id);
+        self.record.span_name = owned(options.span_name);
         self.record.metadata = options.metadata.and_then(metadata);
         self.add_metadata();
         self.check_body(&headers)?;

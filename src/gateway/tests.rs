@@ -186,7 +186,7 @@ fn what_callers_choose_is_bounded() {
     for (depth, kept) in [(16, true), (17, false), (100, false)] {
         let metadata = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         let (mut gateway, ..) = forwarded(&CALM, &[provider, ("x-portkey-metadata", &metadata)]);
-        let record = gateway.record(None, "via_upstream");
+        let record = gateway.record(&CALM, None, "via_upstream");
         assert_eq!(String::from_utf8_lossy(&record).contains("\"metadata\":{"), kept, "{depth}");
     }
 }
@@ -328,7 +328,7 @@ fn a_stream_that_breaks_off_is_told_by_what_envoy_says_at_the_end() {
         ("downstream_remote_disconnect", None),
     ] {
         let (mut gateway, ..) = forwarded(&Cooling(""), &[("x-portkey-virtual-key", "a")]);
-        let record = gateway.record(None, details);
+        let record = gateway.record(&CALM, None, details);
         let record = String::from_utf8_lossy(&record);
         let error = code.map_or("null".to_owned(), |code| format!("\"{code}\""));
         assert!(record.contains(&format!("\"error_type\":{error}")), "{details}: {record}");

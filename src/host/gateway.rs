@@ -197,7 +197,7 @@ impl HttpContext for Stream {
         let written = abi::property(property::REPORT).and_then(|report| {
             let details = abi::property("response\0code_details")?.unwrap_or_default();
             let details = String::from_utf8_lossy(&details);
-            let record = self.core.record(report.as_deref(), &details);
+            let record = self.core.record(&Envoy, report.as_deref(), &details);
             abi::set_property(record::PROPERTY, &record)
         });
         if let Err(error) = written {

@@ -3,6 +3,7 @@
 mod check;
 mod envoy;
 mod field;
+mod fields;
 mod files;
 mod model;
 mod prices;
@@ -49,6 +50,12 @@ enum Command {
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
     },
+    /// Prints the fields of the log.
+    Fields {
+        /// As a JSON Schema of a line.
+        #[arg(long)]
+        schema: bool,
+    },
     /// Prints the catalogue of prices that costs are counted with.
     Prices {
         /// As JSON.
@@ -81,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Providers { json: true, .. } => print(&providers::json()).map(success),
         Command::Providers { markdown: true, .. } => print(&providers::markdown()).map(success),
         Command::Providers { .. } => print(&providers::text()).map(success),
+        Command::Fields { schema: true } => print(&fields::schema()).map(success),
+        Command::Fields { schema: false } => print(&fields::markdown()).map(success),
         Command::Prices { json: true } => print(&prices::json()).map(success),
         Command::Prices { json: false } => print(&prices::text()).map(success),
     };

@@ -108,9 +108,34 @@ def test_success(provider, ask, trace_id, stream):
 def test_times_of_a_stream(provider, ask):
     """The first byte comes at once, the last one after nine pauses or more."""
     provider.stream("text", pause=0.05)
-    record = ask(provider.form, stream=True)
-    assert record["duration_ms"] >= 300
-    assert record["time_to_first_byte_ms"] < record["duration_ms"] - 200
+    record = ask(provider.form, stream=True, stream_options={"include_usage": True})
+    total, first = record["duration_ms"], record["time_to_first_token_ms"]
+    assert total >= 300
+    assert record["time_to_first_byte_ms"] < total - 200
+    assert record["time_to_first_byte_ms"] <= first + 1
+    # 17 output tokens, the first of which needs no time.
+    assert record["time_per_output_token_us"] == pytest.approx((total - first) * 1000 / 16, abs=500)
+
+
+def test_whose_time_it_was(provider, ask):
+    provider.answer("error-500", status=500, delay=0.2)
+    provider.answer("text", delay=0.3)
+    config = {"virtual_key": provider.form.virtual_key, "retry": {"attempts": 1}}
+    record = ask(provider.form, headers={"config": config})
+    # Between the attempts Envoy waits for a time that chance decides.
+    assert 495 <= record["upstream_ms"] <= record["time_to_first_byte_ms"] + 2
+    assert record["gateway_ms"] <= record["time_to_first_byte_ms"] - 490
+    assert record["request_ms"] < 100
+    check(record, time_to_first_token_ms=None, time_per_output_token_us=None)
+
+
+def test_spans(provider, ask):
+    """What tells an agent's steps from each other."""
+    provider.answer("text")
+    names = {"span_id": "s-2", "parent_span_id": "s-1", "span_name": 'plan "b"'}
+    record = ask(provider.form, headers=names)
+    check(record, span_id="s-2", parent_span_id="s-1", span_name='plan "b"', schema=1)
+    assert record["config_version"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

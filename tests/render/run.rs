@@ -58,8 +58,8 @@ fn the_demo_answers_as_openai_does() {
     let record: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!((&record["cluster"], &record["status"]), (&json!("provider.demo"), &json!(200)));
     assert_eq!((&record["provider"], &record["attempts"]), (&json!("demo"), &json!(1)));
-    for field in portkey_envoy::record::FIELDS {
-        assert!(record.get(field).is_some(), "{field}");
+    for field in portkey_envoy::record::table::FIELDS {
+        assert!(record.get(field.name).is_some(), "{}", field.name);
     }
     gateway.wait_until("log", || gateway.file("stdout") == log);
     assert_eq!(gateway.stop(), Some(0));

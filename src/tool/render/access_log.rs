@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::{extension, merge};
 use crate::record::PROPERTY;
+use crate::record::table::VERSION;
 use crate::tool::model::Log;
 
 /// A line. What Envoy tells stands here if it needs no escapes; the rest is the module's, which is
 /// nothing for a request that never came so far.
 fn line() -> String {
     format!(
-        "{{\"time\":\"%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%\",\"status\":%RESPONSE_CODE%,\
+        "{{\"schema\":{VERSION},\"time\":\"%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%\",\"status\":%RESPONSE_CODE%,\
          \"response_flags\":\"%RESPONSE_FLAGS%\",\
          \"attempts\":%UPSTREAM_REQUEST_ATTEMPT_COUNT%,\"duration_ms\":%DURATION%,\
          \"bytes_received\":%BYTES_RECEIVED%,\"bytes_sent\":%BYTES_SENT%\

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from jsonschema import Draft202012Validator
+
 ROOT = Path(__file__).resolve().parents[3]
 
 OPENAI_SECRET = "sk-openai-secret"
@@ -18,6 +20,9 @@ ANTHROPIC_SECRET = "sk-ant-secret"
 GOOGLE_SECRET = "goog-secret"
 COHERE_SECRET = "co-secret"
 AZURE_SECRET = "sk-azure-secret"
+
+# What every line of the log is.
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/log.schema.json").read_text()))
 
 # Bytes of the largest request.
 LARGEST_BODY = 8 << 20
@@ -121,6 +126,7 @@ class GatewayProcess:
             records = [json.loads(line) for line in lines if trace_id in line]
             if records:
                 assert len(records) == 1, f"{len(records)} records of {trace_id}"
+                SCHEMA.validate(records[0])
                 return records[0]
             time.sleep(0.1)
         raise AssertionError(f"no record of {trace_id} after {LOG} s")

@@ -4,49 +4,14 @@
 //! together by pasting: Envoy's own ways to typed values in a log, expressions or JSON made of
 //! protobuf, cost more than all the rest of a request.
 
+pub mod table;
+
 use crate::report::Report;
 use serde::Serialize;
 use serde_json::Value;
 
 /// Name of the property that holds the record; in filter state it has the prefix `wasm.`.
 pub const PROPERTY: &str = "portkey.log";
-
-/// Every field of the record. One that is unknown for a request is null.
-pub const FIELDS: &[&str] = &[
-    "trace_id",
-    "caller",
-    "metadata",
-    "endpoint",
-    "provider",
-    "virtual_key",
-    "config",
-    "request_model",
-    "stream",
-    "cluster",
-    "error_type",
-    "error_source",
-    "option_index",
-    "trail",
-    "cache_status",
-    "cache_similarity",
-    "saved_tokens",
-    "saved_ms",
-    "saved_cost_micro_usd",
-    "cost_micro_usd",
-    "time_to_first_byte_ms",
-    "response_code_details",
-    "response_id",
-    "response_model",
-    "finish_reason",
-    "complete",
-    "prompt_tokens",
-    "completion_tokens",
-    "total_tokens",
-    "cached_tokens",
-    "cache_creation_tokens",
-    "reasoning_tokens",
-    "dropped_params",
-];
 
 /// What the gateway role knows of a request. `None` means that the request did not get so far.
 #[derive(Debug, Default, Serialize)]
@@ -55,6 +20,12 @@ pub struct Record {
     pub trace_id: Option<String>,
     /// Who asks, where gateway.yaml names callers.
     pub caller: Option<String>,
+    /// `x-portkey-span-id`.
+    pub span_id: Option<String>,
+    /// `x-portkey-parent-span-id`.
+    pub parent_span_id: Option<String>,
+    /// `x-portkey-span-name`.
+    pub span_name: Option<String>,
     /// The JSON object of `x-portkey-metadata`.
     pub metadata: Option<Value>,
     /// Name of the operation.
@@ -65,6 +36,8 @@ pub struct Record {
     pub virtual_key: Option<String>,
     /// Slug of the saved config.
     pub config: Option<String>,
+    /// Which state of the configuration it was.
+    pub config_version: Option<String>,
     /// The model that the client asked for.
     #[serde(rename = "request_model")]
     pub model: Option<String>,
@@ -92,8 +65,18 @@ pub struct Record {
     pub saved_cost_micro_usd: Option<u64>,
     /// Micro-USD that the tokens of the answer cost, if they and their price are known.
     pub cost_micro_usd: Option<u64>,
+    /// Milliseconds until the request was whole.
+    pub request_ms: Option<u64>,
+    /// Milliseconds of all attempts.
+    pub upstream_ms: Option<u64>,
+    /// Milliseconds of the gateway itself until the response headers.
+    pub gateway_ms: Option<u64>,
     /// Milliseconds from the request headers to the response headers.
     pub time_to_first_byte_ms: Option<u64>,
+    /// Milliseconds from the request headers to the first content of a stream.
+    pub time_to_first_token_ms: Option<u64>,
+    /// Microseconds for each output token of a stream but the first.
+    pub time_per_output_token_us: Option<u64>,
     /// Envoy's word for how the response came about.
     pub response_code_details: Option<String>,
 }
@@ -111,10 +94,43 @@ struct Found<'a> {
     cached_tokens: Option<u64>,
     cache_creation_tokens: Option<u64>,
     reasoning_tokens: Option<u64>,
+    audio_input_tokens: Option<u64>,
+    audio_output_tokens: Option<u64>,
     dropped_params: Option<String>,
 }
 
+/// Times of a request, as Unix time in nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// The request headers.
+    pub started: u64,
+    /// The request was whole; 0: it was not waited for.
+    pub received: u64,
+    /// Everything is over.
+    pub ended: u64,
+}
+
 impl Record {
+    /// Fills in what the attempts took.
+    pub fn note_times(&mut self, times: Times, report: &Report) {
+        let Times { started, received, ended } = times;
+        let since = |nanoseconds: u64| nanoseconds.saturating_sub(started) / 1_000_000;
+        self.request_ms = (received > 0).then(|| since(received));
+        if !report.attempts.is_empty() {
+            let upstream = report.attempts.iter().fold(0u64, |sum, one| sum.saturating_add(one.ms));
+            let others = [self.request_ms.unwrap_or_default(), upstream, report.waited];
+            self.upstream_ms = Some(upstream);
+            self.gateway_ms = self
+                .time_to_first_byte_ms
+                .map(|until| others.into_iter().fold(until, u64::saturating_sub));
+        }
+        let Some(first) = report.first_content else { return };
+        self.time_to_first_token_ms = Some(first.saturating_sub(started / 1_000_000));
+        let output = report.facts.usage.map_or(0, |usage| usage.completion_tokens);
+        let after = (ended / 1000).saturating_sub(first.saturating_mul(1000));
+        self.time_per_output_token_us = after.checked_div(output.saturating_sub(1));
+    }
+
     /// The record as bytes, with what the provider role found out.
     pub fn encode(&mut self, report: Option<&Report>) -> Vec<u8> {
         let facts = report.map(|report| &report.facts);
@@ -146,6 +162,8 @@ impl<'a> Found<'a> {
             cached_tokens: usage.map(|usage| usage.cached_tokens),
             cache_creation_tokens: usage.map(|usage| usage.cache_creation_tokens),
             reasoning_tokens: usage.map(|usage| usage.reasoning_tokens),
+            audio_input_tokens: usage.map(|usage| usage.audio_input_tokens),
+            audio_output_tokens: usage.map(|usage| usage.audio_output_tokens),
             dropped_params: report.dropped.list(),
         }
     }
@@ -166,8 +184,14 @@ fn append(out: &mut Vec<u8>, members: &impl Serialize) {
 
 #[cfg(test)]
 mod tests {
+    use super::table::{FIELDS, Source};
     use super::*;
     use crate::dialect::{Facts, Usage};
+    use std::collections::BTreeSet;
+
+    fn of_the_module() -> impl Iterator<Item = &'static str> {
+        FIELDS.iter().filter(|field| field.source != Source::Envoy).map(|field| field.name)
+    }
 
     /// The line that Envoy makes of it.
     fn line(record: &[u8]) -> Value {
@@ -198,18 +222,14 @@ mod tests {
             (&read["error_type"], &read["error_source"]),
             (&"rate_limit".into(), &"provider".into())
         );
-        let names = read.as_object().unwrap().keys().filter(|name| *name != "time");
-        let mut names: Vec<&str> = names.map(String::as_str).collect();
-        let mut fields = FIELDS.to_vec();
-        names.sort_unstable();
-        fields.sort_unstable();
-        assert_eq!(names, fields);
+        let names: BTreeSet<&str> = read.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, of_the_module().chain(["time"]).collect());
     }
 
     #[test]
     fn what_is_unknown_is_null_and_the_gateways_own_error_wins() {
         let read = line(&Record::default().encode(None));
-        assert!(FIELDS.iter().all(|name| read[name].is_null()), "{read}");
+        assert!(of_the_module().all(|name| read[name].is_null()), "{read}");
         let mut mine = Record { error_type: Some("no_route".into()), ..Record::default() };
         let facts = Facts { error_type: Some("other".into()), ..Facts::default() };
         let read = line(&mine.encode(Some(&Report { facts, ..Report::default() })));
