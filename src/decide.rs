@@ -1,6 +1,6 @@
 //! Whether, and where, a request goes on after an attempt.
 
-use crate::plan::{Plan, Target};
+use crate::plan::{Fallback, Plan, Target};
 use crate::report::Position;
 
 /// What became of an attempt.
@@ -34,6 +34,10 @@ pub struct Next {
     pub wait: u64,
 }
 
+/// Statuses that may be due to the credential that was used: no such key, no credit, no right, too
+/// many requests.
+const OF_CREDENTIALS: [u16; 4] = [401, 402, 403, 429];
+
 /// What all pauses of a request together stay below, in milliseconds: Portkey's limit.
 pub const MAX_PAUSE: u64 = 60_000;
 
@@ -58,35 +62,54 @@ pub fn next(
     avoid: &dyn Fn(&Target) -> bool,
 ) -> Option<Next> {
     let target = plan.targets.get(at.target)?;
+    let to = |target| Some(Next { at: Position { target, tries: 1 }, wait: 0 });
+    let sibling = sibling(target, outcome);
+    if let Some(rested) = sibling.and_then(|first| rested_sibling(plan, first, avoid)) {
+        return to(rested);
+    }
     if let Some(wait) = retry(target, at, outcome) {
         return Some(Next { at: Position { tries: at.tries + 1, ..at }, wait });
     }
-    let place = fall_back(target, outcome)?;
-    let mut next = place;
-    // The same outcome is assumed of a target that is avoided.
-    while let Some(target) = plan.targets.get(next).filter(|target| avoid(target)) {
-        match fall_back(target, outcome) {
-            Some(after) if after > next => next = after,
-            _ => return Some(Next { at: Position { target: place, tries: 1 }, wait: 0 }),
-        }
-    }
-    Some(Next { at: Position { target: next, tries: 1 }, wait: 0 })
+    let place = fall_back(&target.fallbacks, outcome).or(sibling)?;
+    to(past_avoided(plan, place, outcome, avoid).unwrap_or(place))
 }
 
-/// Index of the target that a request begins at: the first one, or if that is to be avoided, the
-/// one after it as if it had answered 429.
+/// Index of the target that a request begins at: the plan's first one, or if that is to be avoided,
+/// the one after it as if it had answered 429.
 pub fn first(plan: &Plan, avoid: &dyn Fn(&Target) -> bool) -> usize {
-    let mut at = 0;
     if plan.targets.len() < 2 {
-        return at;
+        return plan.first;
     }
+    past_avoided(plan, plan.first, Outcome::of(429), avoid).unwrap_or(plan.first)
+}
+
+/// The first place from `at` on that is not to be avoided. The same outcome is assumed of those
+/// that are; their siblings are other places.
+fn past_avoided(
+    plan: &Plan,
+    mut at: usize,
+    outcome: Outcome,
+    avoid: &dyn Fn(&Target) -> bool,
+) -> Option<usize> {
     while let Some(target) = plan.targets.get(at).filter(|target| avoid(target)) {
-        match fall_back(target, Outcome::of(429)) {
-            Some(next) if next > at => at = next,
-            _ => return 0,
-        }
+        let next = target.sibling.or_else(|| fall_back(&target.fallbacks, outcome));
+        at = next.filter(|next| *next > at)?;
     }
-    at
+    Some(at)
+}
+
+/// The next credential of a virtual key, where the outcome may be due to this one.
+fn sibling(target: &Target, outcome: Outcome) -> Option<usize> {
+    let due = OF_CREDENTIALS.contains(&outcome.status) && outcome.refusal.is_none();
+    target.sibling.filter(|_| due)
+}
+
+/// The first of a target and those with further credentials that is not to be avoided.
+fn rested_sibling(plan: &Plan, mut at: usize, avoid: &dyn Fn(&Target) -> bool) -> Option<usize> {
+    while let Some(target) = plan.targets.get(at).filter(|target| avoid(target)) {
+        at = target.sibling.filter(|next| *next > at)?;
+    }
+    Some(at)
 }
 
 /// Seconds to wait before the same target is tried again, if it is.
@@ -104,13 +127,15 @@ fn retry(target: &Target, at: Position, outcome: Outcome) -> Option<u64> {
     }
 }
 
-fn fall_back(target: &Target, outcome: Outcome) -> Option<usize> {
+/// Where a request goes on from a target with these fallbacks; `None` when the outcome is the
+/// client's.
+pub fn fall_back(fallbacks: &[Fallback], outcome: Outcome) -> Option<usize> {
     let goes_on = |statuses: &Option<Vec<u16>>| match statuses {
         Some(statuses) => statuses.contains(&outcome.status),
         None => !outcome.is_success(),
     };
     let refused = outcome.refusal == Some(Refusal::ContentPolicy);
-    let mut inner_first = target.fallbacks.iter().rev();
+    let mut inner_first = fallbacks.iter().rev();
     inner_first
         .find(|fallback| {
             goes_on(&fallback.on_status_codes) && (fallback.on_content_policy || !refused)
@@ -204,5 +229,53 @@ mod tests {
         assert_eq!(go(&["b"]), Some(2));
         assert_eq!(go(&["b", "c"]), Some(1));
         assert_eq!(go(&["c"]), Some(1));
+    }
+
+    /// Targets 0 and 1 with two credentials of one virtual key, and target 2 as their fallback.
+    fn siblings() -> Plan {
+        let mut plan = Plan::new(String::new(), Endpoint::ChatCompletions);
+        let retry = Retry { attempts: 1, on_status_codes: vec![429], use_retry_after: false };
+        let shared = Target { retry, fallbacks: vec![fallback(None, 2)], ..Target::default() };
+        let (one, other) = ("a".to_owned(), "a@2".to_owned());
+        plan.targets.push(Target { cluster: one, sibling: Some(1), ..shared.clone() });
+        plan.targets.push(Target { cluster: other, ..shared });
+        plan.targets.push(Target { cluster: "c".into(), ..Target::default() });
+        plan
+    }
+
+    #[test]
+    fn another_credential_comes_before_retries_and_fallbacks() {
+        let go = |target, status, avoided: &[&str]| {
+            let avoid = |target: &Target| avoided.contains(&target.cluster.as_str());
+            let at = Position { target, tries: 1 };
+            next(&siblings(), at, Outcome::of(status), &avoid)
+                .map(|next| (next.at.target, next.at.tries, next.wait))
+        };
+        for status in [401, 402, 403, 429] {
+            assert_eq!(go(0, status, &[]), Some((1, 1, 0)), "{status}");
+        }
+        assert_eq!(go(0, 500, &[]), Some((2, 1, 0)), "no other credential helps");
+        assert_eq!(go(1, 401, &[]), Some((2, 1, 0)));
+        assert_eq!(go(1, 429, &[]), Some((1, 2, 1)), "the last credential is tried again");
+        assert_eq!(go(0, 401, &["a@2"]), Some((2, 1, 0)), "a credential that rests is left alone");
+        assert_eq!(go(0, 429, &["a@2"]), Some((0, 2, 1)));
+        let refused = Outcome { refusal: Some(Refusal::ContentPolicy), ..Outcome::of(403) };
+        let at = Position { target: 0, tries: 1 };
+        let next_at = |plan: &Plan| next(plan, at, refused, &|_| false).map(|next| next.at.target);
+        assert_eq!(next_at(&siblings()), Some(2), "a refusal is none of the credential's");
+    }
+
+    #[test]
+    fn with_nowhere_else_to_go_a_credential_that_rests_is_tried() {
+        let mut plan = siblings();
+        plan.targets.truncate(2);
+        for target in &mut plan.targets {
+            (target.fallbacks, target.retry) = (Vec::new(), Retry::default());
+        }
+        let avoid = |_: &Target| true;
+        let next = next(&plan, plan.start(), Outcome::of(401), &avoid);
+        assert_eq!(next.map(|next| next.at.target), Some(1));
+        assert_eq!(first(&plan, &avoid), 0);
+        assert_eq!(first(&plan, &|target: &Target| target.cluster == "a"), 1);
     }
 }

@@ -188,9 +188,70 @@ pub fn proxied(path: &str) -> Option<&str> {
     path.strip_prefix("/v1/proxy").filter(|rest| rest.starts_with('/'))
 }
 
+/// The value of a query's only parameter of that name, decoded; `None` when there are several: who
+/// reads them may choose another.
+pub fn query_value(path: &str, name: &str) -> Option<String> {
+    let (_, query) = path.split_once('?')?;
+    let mut values = query.split('&').filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(key)? == name).then(|| decoded(value))
+    });
+    let value = values.next()?;
+    value.filter(|_| values.next().is_none())
+}
+
+/// The text of a query's key or value; `None` when it is none.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// All but RFC 3986's unreserved characters as `%XX`.
+pub fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_has_one_value_of_a_name() {
+        for (path, expected) in [
+            ("/v1/realtime?model=m", Some("m")),
+            ("/v1/realtime?a=b&mode%6C=%40k%2fm+%C3%A9&c", Some("@k/m é")),
+            ("/v1/realtime?model", Some("")),
+            ("/v1/realtime?model=a&mode%6c=b", None),
+            ("/v1/realtime?model=%zz", None),
+            ("/v1/realtime?model=%4", None),
+            ("/v1/realtime?model=%ff", None),
+            ("/v1/realtime?models=m", None),
+            ("/v1/realtime", None),
+        ] {
+            assert_eq!(query_value(path, "model").as_deref(), expected, "{path}");
+        }
+    }
 
     #[test]
     fn method_and_path_name_the_operation() {

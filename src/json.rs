@@ -14,12 +14,12 @@ use std::fmt;
 pub const MAX_MEMBERS: usize = 1000;
 
 /// A JSON object whose members are unparsed. It knows which of them were asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, Member<'a>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Member<'a> {
     raw: Cow<'a, str>,
     read: Cell<bool>,

@@ -11,7 +11,7 @@ use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Attempts of one request, at most.
 const MAX_ATTEMPTS: u32 = 100;
@@ -41,7 +41,7 @@ pub struct Plan {
 }
 
 /// One place that a request may go to.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Target {
     /// The Envoy cluster: a key of the plugin configuration's upstreams.
     pub cluster: String,
@@ -76,6 +76,8 @@ pub struct Target {
     pub retry: Retry,
     /// Where the request goes on, the outermost strategy first.
     pub fallbacks: Vec<Fallback>,
+    /// Index of the same target with another credential of its virtual key, where there is one.
+    pub sibling: Option<usize>,
     /// Whether its answers are kept, which is the gateway role's business alone.
     #[serde(skip)]
     pub cache: Option<Caching>,

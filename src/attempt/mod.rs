@@ -441,12 +441,21 @@ impl Attempt {
 /// begin of the turn of the event loop that sets them.
 const EARLY: u64 = 20;
 
-/// Milliseconds that a provider wants to be left alone by everybody who uses the same credential:
-/// a 429 with `Retry-After` to a key that Envoy injects.
+/// Milliseconds for which everybody leaves a credential alone that Envoy injects: after a 429 as
+/// long as its `Retry-After` says. One that has siblings also rests after a 429 without, and after
+/// answers that say that it is no good.
 fn cooling(outcome: Outcome, upstream: &Upstream) -> Option<u64> {
-    let pause = outcome.retry_after.filter(|_| outcome.status == 429)?;
-    upstream.injects_credential.then_some(pause.min(decide::MAX_PAUSE))
+    let pause = match (outcome.status, outcome.retry_after) {
+        (429, Some(pause)) => pause.min(decide::MAX_PAUSE),
+        (429, None) if upstream.has_siblings => SHORT_REST,
+        (401 | 402, _) if upstream.has_siblings => decide::MAX_PAUSE,
+        _ => return None,
+    };
+    upstream.injects_credential.then_some(pause)
 }
+
+/// Milliseconds that a credential rests after a 429 that does not say for how long.
+const SHORT_REST: u64 = 5_000;
 
 /// The target that Envoy picked, by its cluster.
 fn picked(plan: &Plan, cluster: &str) -> Position {

@@ -5,7 +5,7 @@ use crate::config::registry::Upstream;
 use crate::config::request::PREFIX;
 use crate::contract::{CREDENTIAL_HEADERS, cluster, header};
 use crate::dialect::{Ask, Dialect, Dropped, Outgoing};
-use crate::endpoint::{Endpoint, below, proxied};
+use crate::endpoint::{Endpoint, below, percent_encoded, proxied};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
@@ -162,20 +162,6 @@ fn key_parameter(row: &Provider, plan: &Plan) -> Option<&'static str> {
     row.key_parameter.filter(|_| !plan.endpoint.is_proxied())
 }
 
-/// All but RFC 3986's unreserved characters as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
 /// The headers behind the hop: all but the hop's own.
 pub fn relayed(mut headers: Headers) -> Headers {
     headers.retain(|name| {
@@ -269,26 +255,32 @@ fn adapt(
     let request = format.request(edited.as_deref().unwrap_or(body), Taker::of(row))?;
     dropped.append(request.dropped);
     let mut chat = parse(&request.body)?;
+    let [_, overrides] = own_params(target, upstream);
+    let overrides = overrides.map(|params| parse(params.get().as_bytes())).transpose()?;
     for key in &target.drop_params {
-        chat.remove(key);
+        if overrides.as_ref().is_none_or(|params| params.get(key).is_none()) {
+            chat.remove(key);
+        }
     }
     provider::apply(row.edits(Endpoint::ChatCompletions), &mut chat, dropped);
     Ok((chat.to_vec(), request.echo))
 }
 
-/// The upstream's own, which a host of the caller's choice does not get.
-fn default_params<'a>(target: &Target, upstream: &'a Upstream) -> Option<&'a RawValue> {
-    upstream.default_params.as_deref().filter(|_| target.custom_host.is_none())
+/// The upstream's own default and override params, which a host of the caller's choice does not get.
+fn own_params<'a>(target: &Target, upstream: &'a Upstream) -> [Option<&'a RawValue>; 2] {
+    [&upstream.default_params, &upstream.override_params]
+        .map(|params| params.as_deref().filter(|_| target.custom_host.is_none()))
 }
 
 fn edits(target: &Target, upstream: &Upstream) -> bool {
     target.override_params.is_some()
         || !target.drop_params.is_empty()
-        || default_params(target, upstream).is_some()
+        || own_params(target, upstream).iter().any(Option::is_some)
 }
 
-/// Default params fill what is absent, override params replace, then some are dropped, and what is
-/// left becomes what the vendor wants; `None` when there is nothing to do.
+/// Default params fill what is absent, override params replace, then some are dropped; the last
+/// word have the upstream's override params. What is left becomes what the vendor wants; `None`
+/// when there is nothing to do.
 fn edit(
     target: &Target,
     upstream: &Upstream,
@@ -313,7 +305,8 @@ fn apply_params(
     upstream: &Upstream,
     object: &mut Object<'_>,
 ) -> Result<(), Error> {
-    if let Some(params) = default_params(target, upstream) {
+    let [defaults, overrides] = own_params(target, upstream);
+    if let Some(params) = defaults {
         for (key, value) in parse(params.get().as_bytes())?.iter() {
             if object.get(key).is_none() {
                 object.set(key, value.to_owned());
@@ -327,6 +320,11 @@ fn apply_params(
     }
     for key in &target.drop_params {
         object.remove(key);
+    }
+    if let Some(params) = overrides {
+        for (key, value) in parse(params.get().as_bytes())?.iter() {
+            object.set(key, value.to_owned());
+        }
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::contract::CREDENTIAL_HEADERS;
 use crate::http::Headers;
 use crate::json::{Object, write_string};
 use crate::plan::{Plan, Target};
+use crate::provider::virtual_key_of;
 use serde_json::Value;
 
 /// A request whose answer may be kept.
@@ -105,10 +106,12 @@ impl Identity<'_> {
             hold: _,
             retry: _,
             fallbacks: _,
+            sibling: _,
             cache: _,
         } = self.target;
         let upstream = self.upstream;
-        hash.part("cluster", cluster.as_bytes());
+        // Any credential of a virtual key will do.
+        hash.part("cluster", virtual_key_of(cluster).unwrap_or(cluster).as_bytes());
         hash.part("provider", upstream.provider.slug.as_bytes());
         hash.part("strict", &[u8::from(*strict)]);
         hash.part("settings", &serde_json::to_vec(settings).ok()?);

@@ -1,7 +1,9 @@
 //! The plugin configuration, checked and resolved once, as both roles look things up in it.
 
 use super::custom_host;
-use super::settings::{Cache, CustomHost, Role, Settings, Upstream as RawUpstream, VERSION};
+use super::settings::{
+    Cache, CustomHost, Role, Settings, Upstream as RawUpstream, VERSION, VirtualKey,
+};
 use super::tree::{self, Known, Node};
 use super::weighted;
 use crate::cache::flights::Flights;
@@ -29,7 +31,7 @@ pub struct Registry {
     /// Where assertions of service accounts become tokens.
     pub google_token_url: BaseUrl,
     upstreams: BTreeMap<String, Upstream>,
-    virtual_keys: BTreeMap<String, String>,
+    virtual_keys: BTreeMap<String, VirtualKey>,
     custom_hosts: Vec<CustomHost>,
     /// Slug of the saved config of requests that name nothing.
     pub default_config: Option<String>,
@@ -74,8 +76,12 @@ pub struct Upstream {
     pub service_account: bool,
     /// Whether it is reached through an internal listener, whose failures arrive as answers.
     pub relayed: bool,
+    /// Whether its virtual key has other credentials.
+    pub has_siblings: bool,
     /// Body fields for requests that lack them, as a JSON object.
     pub default_params: Option<Box<RawValue>>,
+    /// Body fields that nobody can change, as a JSON object.
+    pub override_params: Option<Box<RawValue>>,
     /// Whether `GET /v1/models` lists it.
     pub listed: bool,
 }
@@ -150,8 +156,12 @@ impl Registry {
                 resolve(raw).map_err(|reason| format!("upstreams.{cluster}: {reason}"))?;
             upstreams.insert(cluster, upstream);
         }
-        for (slug, cluster) in &settings.virtual_keys {
-            if !upstreams.contains_key(cluster) {
+        for (slug, key) in &settings.virtual_keys {
+            if key.clusters.is_empty() {
+                return Err(format!("virtual_keys.{slug}: no clusters"));
+            }
+            let mut clusters = key.clusters.iter();
+            if let Some(cluster) = clusters.find(|cluster| !upstreams.contains_key(*cluster)) {
                 return Err(format!("virtual_keys.{slug}: no upstream {cluster}"));
             }
         }
@@ -197,9 +207,9 @@ impl Registry {
         self.upstreams.get(cluster)
     }
 
-    /// The cluster of a virtual key.
-    pub fn virtual_key(&self, slug: &str) -> Option<&str> {
-        self.virtual_keys.get(slug).map(String::as_str)
+    /// A virtual key.
+    pub fn virtual_key(&self, slug: &str) -> Option<&VirtualKey> {
+        self.virtual_keys.get(slug)
     }
 
     /// A saved config.
@@ -214,7 +224,10 @@ impl Registry {
 
     /// Each virtual key and provider that gateway.yaml names.
     pub fn listed(&self) -> impl Iterator<Item = Place<'_>> {
-        let listed = self.upstreams.iter().filter(|(_, upstream)| upstream.listed);
+        // A virtual key has a cluster for each of its credentials.
+        let first = |cluster: &str| !cluster.contains('@');
+        let upstreams = self.upstreams.iter();
+        let listed = upstreams.filter(move |(name, upstream)| upstream.listed && first(name));
         listed.map(|(cluster, upstream)| Place {
             virtual_key: virtual_key_of(cluster),
             provider: upstream.provider.slug,
@@ -244,9 +257,11 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
             Base::Fixed(url.map_err(|error| format!("base_url: {error}"))?)
         }
     };
-    if let Some(params) = &raw.default_params {
-        Object::parse(params.get().as_bytes())
-            .map_err(|error| format!("default_params: {error}"))?;
+    let params =
+        [("default_params", &raw.default_params), ("override_params", &raw.override_params)];
+    for (name, params) in params {
+        let Some(params) = params else { continue };
+        Object::parse(params.get().as_bytes()).map_err(|error| format!("{name}: {error}"))?;
     }
     Ok(Upstream {
         provider: if of_account { provider } else { at },
@@ -257,7 +272,9 @@ fn resolve(raw: RawUpstream) -> Result<Upstream, String> {
         injects_credential: raw.injects_credential,
         service_account: raw.service_account,
         relayed: raw.relayed,
+        has_siblings: raw.has_siblings,
         default_params: raw.default_params,
+        override_params: raw.override_params,
         listed: raw.listed,
     })
 }
@@ -274,9 +291,9 @@ mod tests {
     fn what_the_module_cannot_use_is_refused() {
         let valid = r#"{"version":1,"role":"gateway","max_body_bytes":1,"request_timeout":1,
             "upstreams":{"vk.a":{"provider":"openai","base_url":"https://a/v1","listed":true}},
-            "virtual_keys":{"a":"vk.a"},"configs":{"pc-1":{"provider":"openai"}}}"#;
+            "virtual_keys":{"a":{"clusters":["vk.a"]}},"configs":{"pc-1":{"provider":"openai"}}}"#;
         let registry = parse(valid).unwrap();
-        assert_eq!(registry.virtual_key("a"), Some("vk.a"));
+        assert_eq!(registry.virtual_key("a").unwrap().clusters, ["vk.a"]);
         let url = registry.upstream("vk.a").unwrap().base.url(&Values::default());
         assert_eq!(url.unwrap().unwrap().path, "/v1");
         assert!(!registry.config("pc-1").unwrap().weighted);
@@ -287,7 +304,8 @@ mod tests {
             ("gateway", "router", "line 1, column 28"),
             ("\"openai\",", "\"opnai\",", "upstreams.vk.a: unknown provider"),
             ("https://a", "a", "upstreams.vk.a: base_url: must begin with http:// or https://"),
-            ("{\"a\":\"vk.a\"}", "{\"a\":\"vk.b\"}", "virtual_keys.a: no upstream vk.b"),
+            ("[\"vk.a\"]", "[\"vk.b\"]", "virtual_keys.a: no upstream vk.b"),
+            ("[\"vk.a\"]", "[]", "virtual_keys.a: no clusters"),
             (
                 "\"listed\":true",
                 "\"default_params\":[]",

@@ -28,9 +28,9 @@ pub struct Settings {
     pub google_token_url: Option<String>,
     /// Provider clusters by name.
     pub upstreams: BTreeMap<String, Upstream>,
-    /// Cluster of each virtual key, by slug.
+    /// Virtual keys by slug.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub virtual_keys: BTreeMap<String, String>,
+    pub virtual_keys: BTreeMap<String, VirtualKey>,
     /// Hosts that `custom_host` may name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom_hosts: Vec<CustomHost>,
@@ -49,6 +49,26 @@ pub struct Settings {
     /// Who may ask; `None`: everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callers: Option<Callers>,
+}
+
+/// A virtual key: where its requests go, and which may.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualKey {
+    /// A cluster for each of its credentials.
+    pub clusters: Vec<String>,
+    /// Models that it is for: names, or beginnings of names and a `*`. `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_models: Option<Vec<String>>,
+    /// Names of the callers that it is for; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_callers: Option<Vec<String>>,
+    /// Unix time in seconds from which on it may not be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Whether it may not be used at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
 }
 
 /// The cache of answers. It keeps what configs ask it to keep.
@@ -162,9 +182,15 @@ pub struct Upstream {
     /// Whether it is reached through an internal listener, whose failures arrive as answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relayed: bool,
+    /// Whether its virtual key has other credentials, which may do where this one does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_siblings: bool,
     /// Body fields for requests that lack them, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_params: Option<Box<RawValue>>,
+    /// Body fields that nobody can change, as a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub override_params: Option<Box<RawValue>>,
     /// Whether gateway.yaml names it, so that `GET /v1/models` lists it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub listed: bool,

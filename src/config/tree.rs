@@ -8,6 +8,7 @@ use super::inherit::Inherited;
 use super::query::Query;
 use super::reader::{Problem, Problems, REQUIRED, Reader, expected, note};
 use crate::error::Error;
+use crate::json::Object;
 use crate::provider::{self, Kind as Setting, PROVIDERS, Values};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -142,6 +143,13 @@ pub fn read(json: &str, known: &dyn Known) -> Result<Node, Problems> {
 /// The virtual key of what follows an `@`: a slug, or a slug, a slash and a model.
 pub fn slug_of(rest: &str) -> &str {
     rest.split_once('/').map_or(rest, |(slug, _)| slug)
+}
+
+/// A model's name of the form `@slug/model` in its parts. Names that begin with `@cf/` and `@hf/`
+/// are Cloudflare's own.
+pub fn split_model(name: &str) -> Option<(&str, &str)> {
+    let (slug, model) = name.strip_prefix('@')?.split_once('/')?;
+    (!matches!(slug, "cf" | "hf") && !model.is_empty()).then_some((slug, model))
 }
 
 /// A target that names no place or no key for it, in Portkey's words. A virtual key is both.
@@ -364,6 +372,19 @@ impl Builder<'_> {
         }
     }
 
+    /// Takes the virtual key out of the model that override params name, if there is such a key.
+    fn take_address(&self, settings: &mut Inherited) -> Option<String> {
+        let params = settings.override_params.as_deref()?;
+        let mut params = Object::parse(params.get().as_bytes()).ok()?;
+        let model = params.string("model")?;
+        let (slug, model) =
+            split_model(&model).filter(|(slug, _)| self.known.has_virtual_key(slug))?;
+        params.set("model", Value::from(model).to_string());
+        let params = String::from_utf8(params.to_vec()).ok()?;
+        settings.override_params = Some(RawValue::from_string(params).ok()?);
+        Some(slug.to_owned())
+    }
+
     fn target(&mut self, reader: &Reader<'_>, settings: Inherited, path: &str) -> Target {
         let mut target = Target { settings, ..Target::default() };
         target.virtual_key = reader.string("virtual_key", &mut self.problems);
@@ -381,6 +402,7 @@ impl Builder<'_> {
             }
         }
         let mut named_by = "virtual_key";
+        let addressed = self.take_address(&mut target.settings);
         match reader.string("provider", &mut self.problems) {
             Some(name) => match (name.strip_prefix('@'), provider::find(&name)) {
                 (Some(rest), _) => {
@@ -397,10 +419,13 @@ impl Builder<'_> {
                     note(&mut self.problems, &reader.path("provider"), reason);
                 }
             },
-            None if target.virtual_key.is_none() && path != "config" => {
+            None if target.virtual_key.is_none() && addressed.is_none() && path != "config" => {
                 note(&mut self.problems, path, INCOMPLETE);
             }
             None => {}
+        }
+        if target.virtual_key.is_none() && target.api_key.is_none() {
+            target.virtual_key = addressed;
         }
         if let Some(slug) = &target.virtual_key
             && !self.known.has_virtual_key(slug)

@@ -33,7 +33,7 @@ fn cluster(target: &Target) -> Option<String> {
         && target.api_key.is_none();
     match (&target.virtual_key, target.provider) {
         _ if !plain => None,
-        (Some(slug), _) => Some(provider::virtual_key_cluster(slug)),
+        (Some(slug), _) => Some(provider::virtual_key_cluster(slug, 0)),
         (None, Some(slug)) => Some(provider::provider_cluster(slug)),
         (None, None) => None,
     }

@@ -92,7 +92,8 @@ impl Gateway {
                 provider: upstream.map_or("", |upstream| upstream.provider.slug),
             })?;
             if names_model(plan.endpoint, method) {
-                let model = override_of(target).or_else(|| asked.clone());
+                let fixed = upstream.and_then(|upstream| fixed_by(upstream, target));
+                let model = fixed.or_else(|| override_of(target)).or_else(|| asked.clone());
                 let model = model.or_else(|| default_of(upstream?, target));
                 policy.check_model(model.as_deref())?;
                 let own = |name: &&str| upstream.is_none_or(|one| one.settings.get(name).is_none());
@@ -124,6 +125,12 @@ fn model(plan: &Plan, body: Option<&Object<'_>>) -> Option<String> {
 /// The model that a target asks for instead.
 fn override_of(target: &Target) -> Option<String> {
     let params = target.override_params.as_ref()?;
+    Object::parse(params.get().as_bytes()).ok()?.string("model")
+}
+
+/// The model that all requests ask for in the end.
+fn fixed_by(upstream: &Upstream, target: &Target) -> Option<String> {
+    let params = upstream.override_params.as_ref().filter(|_| target.custom_host.is_none())?;
     Object::parse(params.get().as_bytes()).ok()?.string("model")
 }
 

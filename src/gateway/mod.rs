@@ -1,5 +1,6 @@
 //! The gateway role: one client request, from its headers to its log record. No I/O.
 
+mod address;
 pub mod cache;
 mod caller;
 mod chain;
@@ -10,6 +11,8 @@ mod resolve;
 mod response;
 mod setting;
 mod target_error;
+mod unfold;
+mod virtual_key;
 
 use crate::adapter::Format;
 use crate::cache::job::Job;

@@ -1,5 +1,6 @@
 //! The request side of the gateway role.
 
+use super::address::Address;
 use super::resolve::{Resolved, Resolver};
 use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
 use crate::adapter::Format;
@@ -105,10 +106,13 @@ impl Gateway {
         let Waiting { headers, endpoint } = waiting;
         let options = RequestOptions::parse(headers)?;
         // Not before: many requests may be waiting for their bodies.
-        let config = resolve::config(&self.registry, &options, self.asking.default_config())?;
-        self.check_config(&config, options.config.is_some())?;
-        let path = headers.text(":path").unwrap_or_default();
         let registry = &self.registry;
+        let path = headers.text(":path").unwrap_or_default();
+        let address = Address::of(registry, path, body);
+        let caller = self.record.caller.clone();
+        let default = self.asking.default_config();
+        let config = resolve::config(registry, &options, default, address.is_some())?;
+        self.check_config(&config, options.config.is_some())?;
         let resolver = Resolver {
             registry,
             headers,
@@ -116,6 +120,8 @@ impl Gateway {
             endpoint: *endpoint,
             path,
             body,
+            address: address.as_ref(),
+            caller: caller.as_deref(),
             world,
             saved: matches!(config, resolve::Config::Saved(_)),
         };

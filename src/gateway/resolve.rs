@@ -1,13 +1,16 @@
 //! From a request to its plan: the config's tree, the chain of targets, and for each target its
 //! cluster and the caller's credential.
 
+use super::address::Address;
 use super::chain::{self, Choice, Step};
+use super::unfold::{Candidate, unfold};
 use super::{World, target_error};
 use crate::adapter::Format;
 use crate::config::inherit::header_name;
 use crate::config::query::Subject;
 use crate::config::registry::{Registry, Saved, Upstream};
 use crate::config::request::{PREFIX, RequestOptions};
+use crate::config::settings::VirtualKey;
 use crate::config::tree::{self, Kind, Node, Target};
 use crate::contract::{cluster, weighted_config};
 use crate::decide;
@@ -41,7 +44,8 @@ pub struct Resolved {
     pub timeout: u64,
 }
 
-/// Reads and checks the config, before the body is there. `default` is that of the caller.
+/// Reads and checks the config. `default` is that of the caller; `addressed`: the model's name says
+/// where the request goes.
 ///
 /// # Errors
 /// It does not exist, or something in it is wrong.
@@ -49,9 +53,10 @@ pub fn config(
     registry: &Registry,
     options: &RequestOptions<'_>,
     default: Option<&str>,
+    addressed: bool,
 ) -> Result<Config, Error> {
     let Some(config) = options.config else {
-        let named = options.provider.is_some() || options.virtual_key.is_some();
+        let named = addressed || options.provider.is_some() || options.virtual_key.is_some();
         return Ok(match default.or(registry.default_config.as_deref()) {
             Some(slug) if !named => Config::Saved(slug.to_owned()),
             _ => Config::Own(Box::default()),
@@ -88,6 +93,10 @@ pub struct Resolver<'a> {
     pub path: &'a str,
     /// The JSON body, if there is one.
     pub body: Option<&'a Object<'a>>,
+    /// The virtual key in the model's name.
+    pub address: Option<&'a Address>,
+    /// Who asks, where that is known.
+    pub caller: Option<&'a str>,
     /// Chance and time.
     pub world: &'a dyn World,
     /// Whether the config is the operator's.
@@ -110,7 +119,7 @@ impl Resolver<'_> {
                 (root, weighted.then(|| weighted_config(slug)))
             }
         };
-        let mut plan = Plan::new(self.path.to_owned(), self.endpoint);
+        let mut plan = Plan::new(self.path_for_providers(), self.endpoint);
         plan.headers = provider_headers(self.headers)?;
         plan.stream = self.body.is_some_and(|body| body.is_true("stream"));
         if let Some(route) = weighted
@@ -120,9 +129,9 @@ impl Resolver<'_> {
             plan.targets = targets;
             return Ok(Resolved { plan, route, timeout });
         }
-        for step in self.chain(root, record)? {
-            plan.targets.push(self.target(&step)?);
-        }
+        let steps = self.chain(root, record)?;
+        let candidates: Result<Vec<_>, _> = steps.iter().map(|step| self.candidate(step)).collect();
+        (plan.targets, plan.first) = unfold(candidates?)?;
         let avoid = |target: &plan::Target| self.world.is_cooling(&target.cluster);
         plan.first = decide::first(&plan, &avoid);
         let timeout = self.limits(&mut plan);
@@ -139,7 +148,12 @@ impl Resolver<'_> {
         for node in nodes {
             let Kind::Target(target) = &node.kind else { return Ok(None) };
             let step = Step { path: &node.path, target, fallbacks: Vec::new() };
-            targets.push(plan::Target { hop: false, ..self.target(&step)? });
+            let Candidate { target, clusters } = self.candidate(&step)?;
+            // With several credentials, or one that may not be used, the choice is more than weights.
+            if !clusters.is_ok_and(|clusters| clusters.len() == 1) {
+                return Ok(None);
+            }
+            targets.push(plan::Target { hop: false, ..target });
         }
         let Some(first) = targets.first() else { return Ok(None) };
         let (timeout, attempts) = (first.timeout, first.retry.attempts);
@@ -168,17 +182,37 @@ impl Resolver<'_> {
             subject,
             header: &header,
             random: &|| self.world.random(),
-            avoid: &|target| match &target.virtual_key {
-                Some(slug) => self.world.is_cooling(&provider::virtual_key_cluster(slug)),
-                None => false,
-            },
+            avoid: &|target| self.avoids(target),
         };
         chain::chain(root, &choice)
     }
 
-    fn target(&self, step: &Step<'_>) -> Result<plan::Target, Error> {
+    /// Whether a balance passes a target by, while there is another: its virtual key rests, or may
+    /// not be used.
+    fn avoids(&self, target: &Target) -> bool {
+        let Some(slug) = &target.virtual_key else { return false };
+        let Some(key) = self.registry.virtual_key(slug) else { return false };
+        let step = Step { path: "", target, fallbacks: Vec::new() };
+        let refused = || self.candidate(&step).is_ok_and(|candidate| candidate.clusters.is_err());
+        key.clusters.iter().all(|cluster| self.world.is_cooling(cluster))
+            || (key.is_restricted() && refused())
+    }
+
+    /// A target, and whether it may be used.
+    fn candidate(&self, step: &Step<'_>) -> Result<Candidate, Error> {
+        let destination = self.destination(step.target)?;
+        let key = destination.virtual_key;
+        let target = self.target(step, destination)?;
+        let clusters = match key {
+            Some((slug, key)) => self.clusters(slug, key, &target),
+            None => Ok(vec![target.cluster.clone()]),
+        };
+        Ok(Candidate { target, clusters })
+    }
+
+    fn target(&self, step: &Step<'_>, destination: Destination<'_>) -> Result<plan::Target, Error> {
         let (registry, options, settings) = (self.registry, self.options, &step.target.settings);
-        let Destination { cluster, key, by_headers } = self.destination(step.target)?;
+        let Destination { cluster, key, by_headers, .. } = destination;
         let upstream = registry.upstream(&cluster).ok_or_else(|| {
             // In a mesh only what gateway.yaml names is there.
             Error::invalid("no_upstream", "This gateway does not lead to that provider")
@@ -227,6 +261,7 @@ impl Resolver<'_> {
             hold: settings.stream_hold,
             retry: settings.retry.clone(),
             fallbacks: step.fallbacks.clone(),
+            sibling: None,
             cache: settings.cache,
         })
     }
@@ -312,22 +347,24 @@ impl Resolver<'_> {
     }
 
     /// Where a target leads. What it says itself wins over the headers.
-    fn destination(&self, target: &Target) -> Result<Destination, Error> {
+    fn destination<'t>(&'t self, target: &'t Target) -> Result<Destination<'t>, Error> {
         let options = self.options;
-        let to = |cluster, key, by_headers| Ok(Destination { cluster, key, by_headers });
+        let to = |cluster, key, by_headers| {
+            Ok(Destination { cluster, virtual_key: None, key, by_headers })
+        };
         if let Some(slug) = &target.virtual_key {
-            return to(self.virtual_key(slug)?, None, false);
+            return self.virtual_key(slug, false);
         }
         if let Some(slug) = target.provider {
             return to(provider::provider_cluster(slug), target.api_key.clone(), false);
         }
         if let Some(slug) = options.provider.and_then(|name| name.strip_prefix('@')) {
-            return to(self.virtual_key(tree::slug_of(slug))?, None, true);
+            return self.virtual_key(tree::slug_of(slug), true);
         }
-        if let Some(slug) = options.virtual_key {
-            return to(self.virtual_key(slug)?, None, true);
+        if let Some(slug) = options.virtual_key.or(self.address.map(|it| it.slug.as_str())) {
+            return self.virtual_key(slug, true);
         }
-        let name = options.provider.ok_or_else(|| target_error::nothing_named(options))?;
+        let name = options.provider.ok_or_else(|| self.nothing_named())?;
         let row = provider::find(name).ok_or_else(|| target_error::unknown_provider(name))?;
         let key = match (options.bearer, row.auth.header()) {
             (Some(key), _) => Some(key.to_owned()),
@@ -344,9 +381,24 @@ impl Resolver<'_> {
         to(provider::provider_cluster(row.slug), key, true)
     }
 
-    fn virtual_key(&self, slug: &str) -> Result<String, Error> {
-        let cluster = self.registry.virtual_key(slug);
-        cluster.map(str::to_owned).ok_or_else(|| target_error::unknown_virtual_key(slug))
+    fn virtual_key<'t>(
+        &'t self,
+        slug: &'t str,
+        by_headers: bool,
+    ) -> Result<Destination<'t>, Error> {
+        let key = self.registry.virtual_key(slug);
+        let key = key.ok_or_else(|| target_error::unknown_virtual_key(slug))?;
+        let cluster = key.clusters.first().cloned().unwrap_or_default();
+        Ok(Destination { cluster, virtual_key: Some((slug, key)), key: None, by_headers })
+    }
+
+    /// The error of a request that names no target, or only one that does not exist.
+    fn nothing_named(&self) -> Error {
+        let model = self.body.and_then(|body| body.string("model"));
+        match model.as_deref().and_then(tree::split_model) {
+            Some((slug, _)) => target_error::unknown_virtual_key(slug).with_param("model"),
+            None => target_error::nothing_named(self.options),
+        }
     }
 
     fn note(&self, target: &plan::Target, record: &mut Record) {
@@ -357,8 +409,11 @@ impl Resolver<'_> {
 }
 
 /// What a target names.
-struct Destination {
+struct Destination<'a> {
+    /// A cluster of it: of a virtual key, that of its first credential.
     cluster: String,
+    /// The virtual key and its slug.
+    virtual_key: Option<(&'a str, &'a VirtualKey)>,
     /// The caller's credential, where one goes with it.
     key: Option<String>,
     /// Whether the headers name it, and so may tell its provider's settings.

@@ -105,12 +105,19 @@ impl Resolver<'_> {
 
     /// A text of the body for this target.
     fn param(&self, step: &Step<'_>, name: &str) -> Option<String> {
-        let params = step.target.settings.override_params.as_ref();
-        let params = params.and_then(|params| Object::parse(params.get().as_bytes()).ok());
-        params.and_then(|params| params.string(name)).or_else(|| self.body?.string(name))
+        self.override_param(step, name).or_else(|| match (name, self.address) {
+            ("model", Some(address)) => Some(address.model.clone()),
+            _ => self.body?.string(name),
+        })
     }
 
-    /// Override params, and the model where it is a setting.
+    fn override_param(&self, step: &Step<'_>, name: &str) -> Option<String> {
+        let params = step.target.settings.override_params.as_ref()?;
+        Object::parse(params.get().as_bytes()).ok()?.string(name)
+    }
+
+    /// Override params, and the model where it is a setting, or where the client's name for it says
+    /// more.
     pub(super) fn params(
         &self,
         step: &Step<'_>,
@@ -118,14 +125,17 @@ impl Resolver<'_> {
         values: &Values,
     ) -> Option<Box<RawValue>> {
         let own = step.target.settings.override_params.clone();
-        let model = match row.layout {
+        let setting = match row.layout {
             Layout::Azure => azure::model(values),
             Layout::Paths => row.model.map(|name| values.get(name).unwrap_or_default()),
         };
-        let Some(model) = model.filter(|model| self.param(step, "model").as_deref() != Some(model))
-        else {
+        let addressed = self.address.map(|address| address.model.as_str());
+        let addressed = addressed
+            .filter(|_| self.body.is_some() && self.override_param(step, "model").is_none());
+        let Some(model) = setting.or(addressed) else { return own };
+        if addressed.is_none() && self.param(step, "model").as_deref() == Some(model) {
             return own;
-        };
+        }
         let mut params = Object::default();
         params.set("model", serde_json::Value::from(model).to_string());
         let params = String::from_utf8(params.to_vec()).ok();

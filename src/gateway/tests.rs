@@ -1,6 +1,8 @@
 use super::*;
 use crate::report::{Attempt, Position};
 
+mod virtual_keys;
+
 const SETTINGS: &str = r#"{"version":1,"role":"gateway","max_body_bytes":1000,"request_timeout":60000,
     "upstreams":{
         "provider.databricks":{"provider":"databricks",
@@ -10,7 +12,7 @@ const SETTINGS: &str = r#"{"version":1,"role":"gateway","max_body_bytes":1000,"r
             "settings":{"databricks_workspace":"own"}},
         "vk.a":{"provider":"openai","base_url":"http://a.example/v1","timeout":250,"listed":true},
         "vk.b":{"provider":"anthropic","base_url":"http://b.example/v1"}},
-    "virtual_keys":{"a":"vk.a","b":"vk.b","ws":"vk.ws"},
+    "virtual_keys":{"a":{"clusters":["vk.a"]},"b":{"clusters":["vk.b"]},"ws":{"clusters":["vk.ws"]}},
     "custom_hosts":[{"host":"c.example"}],
     "default_config":"pc-weights",
     "configs":{"pc-split":{"strategy":{"mode":"loadbalance"},

@@ -251,14 +251,20 @@ pub fn provider_cluster(slug: &str) -> String {
     format!("provider.{slug}")
 }
 
-/// Name of the Envoy cluster of a virtual key.
-pub fn virtual_key_cluster(slug: &str) -> String {
-    format!("vk.{slug}")
+/// Name of the Envoy cluster of a virtual key's credential, of which there may be several: `place`
+/// counts from 0.
+pub fn virtual_key_cluster(slug: &str, place: usize) -> String {
+    match place {
+        0 => format!("vk.{slug}"),
+        // No slug holds this character.
+        place => format!("vk.{slug}@{}", place + 1),
+    }
 }
 
-/// The slug of the virtual key that a cluster is of.
+/// The virtual key that a cluster belongs to, if it is one's.
 pub fn virtual_key_of(cluster: &str) -> Option<&str> {
-    cluster.strip_prefix("vk.")
+    let name = cluster.strip_prefix("vk.")?;
+    Some(name.split_once('@').map_or(name, |(slug, _)| slug))
 }
 
 #[cfg(test)]

@@ -77,8 +77,8 @@ pub struct Overrides {
 pub struct VirtualKey {
     /// The row of the table of providers.
     pub provider: &'static Provider,
-    /// `None` when the provider takes none, or is AWS and signs.
-    pub api_key: Option<Secret>,
+    /// Any of them will do; none when the provider takes none, or is AWS and signs.
+    pub credentials: Vec<Credential>,
     /// What Envoy signs requests to AWS with.
     pub aws: Option<AwsCredentials>,
     /// The key of a service account, instead of an API key.
@@ -87,6 +87,30 @@ pub struct VirtualKey {
     pub overrides: Overrides,
     /// Body fields for requests that lack them, a JSON object.
     pub default_params: Option<Box<RawValue>>,
+    /// Body fields that nobody can change, a JSON object.
+    pub override_params: Option<Box<RawValue>>,
+    /// Which requests may use it.
+    pub access: Access,
+}
+
+/// Which requests may use a virtual key.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Models that it is for: names, or beginnings of names and a `*`.
+    pub allowed_models: Option<Vec<String>>,
+    /// Names of the callers that it is for.
+    pub allowed_callers: Option<Vec<String>>,
+    /// Unix time in seconds from which on it may not be used.
+    pub expires_at: Option<u64>,
+    /// Whether it may not be used at all.
+    pub disabled: bool,
+}
+
+/// Where Envoy has a credential from.
+#[derive(Debug)]
+pub enum Credential {
+    /// From a file of ours that holds it.
+    Given(Secret),
 }
 
 /// Where Envoy has the keys that it signs requests to AWS with.

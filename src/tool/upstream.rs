@@ -1,7 +1,9 @@
 //! The provider clusters that follow from gateway.yaml: one per row of the table of providers,
 //! one per virtual key.
 
-use super::model::{AwsCredentials, Gateway, Overrides, Secret, VirtualKey};
+use std::borrow::Cow;
+
+use super::model::{self, AwsCredentials, Gateway, Overrides, Secret, VirtualKey};
 use crate::config::settings;
 use crate::contract::header;
 use crate::provider::{
@@ -55,8 +57,9 @@ pub struct Signature<'a> {
 /// A credential and where it goes.
 #[derive(Debug)]
 pub struct Credential<'a> {
-    /// Slug of the virtual key.
-    pub slug: &'a str,
+    /// Names its file: the slug of the virtual key, or with several credentials what begins with
+    /// no letter and no digit, as no slug does.
+    pub file: Cow<'a, str>,
     /// Name of the header.
     pub header: &'static str,
     /// What precedes the key in the header.
@@ -65,11 +68,14 @@ pub struct Credential<'a> {
     pub secret: &'a Secret,
 }
 
-/// Every provider cluster of a gateway: those of the table first, each group sorted by slug.
+/// Every provider cluster of a gateway: those of the table first, each group sorted by slug. A
+/// virtual key has one for each of its credentials.
 pub fn list(gateway: &Gateway) -> Vec<Upstream<'_>> {
     let providers = PROVIDERS.iter().filter_map(|row| of_provider(gateway, row));
-    let keys = gateway.virtual_keys.iter();
-    let keys = keys.filter_map(|(slug, key)| of_virtual_key(gateway, slug, key));
+    let keys = gateway.virtual_keys.iter().flat_map(|(slug, key)| {
+        let places = 0..key.credentials.len().max(1);
+        places.filter_map(move |place| of_virtual_key(gateway, slug, key, place))
+    });
     providers.chain(keys).collect()
 }
 
@@ -88,7 +94,9 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
         headers: own.headers.clone(),
         injects_credential: false,
         service_account: false,
+        has_siblings: false,
         default_params: None,
+        override_params: None,
         listed: named || matches!(endpoint, Endpoint::Internal(_)),
         relayed: endpoint == Endpoint::NameOnUse,
     };
@@ -101,11 +109,13 @@ fn of_provider<'a>(gateway: &'a Gateway, row: &'static Provider) -> Option<Upstr
     })
 }
 
-/// A virtual key takes over what gateway.yaml says of its provider, where it says nothing else.
+/// A virtual key with the credential at that place. It takes over what gateway.yaml says of its
+/// provider, where it says nothing else.
 fn of_virtual_key<'a>(
     gateway: &'a Gateway,
     slug: &'a str,
     key: &'a VirtualKey,
+    place: usize,
 ) -> Option<Upstream<'a>> {
     let row = key.provider;
     let none = Overrides::default();
@@ -115,13 +125,17 @@ fn of_virtual_key<'a>(
     let mut headers = inherited.headers.clone();
     headers.extend(key.overrides.headers.clone());
     let header = row.at(&base_url).auth.header();
-    let credential = match (&key.service_account, header, &key.api_key) {
+    let file = match place {
+        0 => Cow::Borrowed(slug),
+        place => format!("_{}.{slug}", place + 1).into(),
+    };
+    let credential = match (&key.service_account, header, key.credentials.get(place)) {
         (Some(secret), ..) => {
             let header = header::SERVICE_ACCOUNT;
-            Some(Credential { slug, header, prefix: "", secret })
+            Some(Credential { file, header, prefix: "", secret })
         }
-        (None, Some((header, prefix)), Some(secret)) => {
-            Some(Credential { slug, header, prefix, secret })
+        (None, Some((header, prefix)), Some(model::Credential::Given(secret))) => {
+            Some(Credential { file, header, prefix, secret })
         }
         _ => None,
     };
@@ -143,11 +157,14 @@ fn of_virtual_key<'a>(
         headers,
         injects_credential: credential.is_some() || signature.is_some(),
         service_account: key.service_account.is_some(),
+        has_siblings: key.credentials.len() > 1,
         default_params: key.default_params.clone(),
+        override_params: key.override_params.clone(),
         listed: true,
         relayed: false,
     };
-    Some(Upstream { cluster: virtual_key_cluster(slug), endpoint, credential, signature, settings })
+    let cluster = virtual_key_cluster(slug, place);
+    Some(Upstream { cluster, endpoint, credential, signature, settings })
 }
 
 /// The settings of a virtual key, its provider's among them, and the defaults of those that its

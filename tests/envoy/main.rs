@@ -24,6 +24,7 @@ mod settings;
 mod streaming;
 mod timing;
 mod uploads;
+mod vault;
 mod vertex;
 
 /// A gateway.yaml with a virtual key for each wire format, at these ports.

@@ -37,7 +37,12 @@ impl Checker<'_> {
         let own = text("aws_auth_type") == Some("serviceRole");
         let any = ["aws_access_key_id", "aws_secret_access_key"];
         let inline = any.iter().any(|name| fields.get(name).is_some());
-        let ways = [inline, file.is_some(), own, fields.get("api_key").is_some()];
+        let ways = [
+            inline,
+            file.is_some(),
+            own,
+            fields.get("api_key").or(fields.get("api_keys")).is_some(),
+        ];
         if ways.into_iter().filter(|way| *way).count() != 1 {
             let message = "needs one of aws_access_key_id with aws_secret_access_key, \
                            aws_credentials_file, an api_key, and aws_auth_type: serviceRole";

@@ -165,7 +165,7 @@ impl Checker<'_> {
         Some((usd * 1e6).round() as u64)
     }
 
-    fn time(&mut self, field: &Field<'_>) -> Option<u64> {
+    pub(super) fn time(&mut self, field: &Field<'_>) -> Option<u64> {
         let time = date::parse(field.text(&mut self.problems)?);
         if time.is_none() {
             let message = "must be such as 2026-12-31 or 2026-12-31T23:59:59Z";

@@ -11,6 +11,7 @@ mod saved;
 mod secret;
 mod setting;
 mod value;
+mod virtual_key;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,9 +20,9 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Cache, Gateway, Limits, Log, OutlierDetection, Overrides, VirtualKey};
+use super::model::{Cache, Gateway, Limits, Log, OutlierDetection, Overrides};
 use super::yaml::Node;
-use crate::provider::{self, Auth, PROVIDERS, Provider};
+use crate::provider::{self, PROVIDERS, Provider};
 
 /// The variables of the environment by name.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -124,7 +125,7 @@ impl Checker<'_> {
             concurrency: self
                 .number(fields.get("concurrency"), 1..=1024)
                 .map_or_else(cores, |count| usize::try_from(count).unwrap_or(1)),
-            virtual_keys: self.virtual_keys(&keys, &providers),
+            virtual_keys: self.virtual_keys(&keys, &providers, callers.as_ref()),
             providers,
             default_config: fields
                 .get("default_config")
@@ -174,67 +175,6 @@ impl Checker<'_> {
             }
         }
         providers
-    }
-
-    fn virtual_keys(
-        &mut self,
-        entries: &[(&str, Field<'_>)],
-        providers: &BTreeMap<&'static str, Overrides>,
-    ) -> BTreeMap<String, VirtualKey> {
-        let mut keys = BTreeMap::new();
-        for (slug, entry) in entries {
-            self.slug(&entry.path, slug);
-            if let Some(key) = self.virtual_key(entry) {
-                let none = Overrides::default();
-                let inherited = providers.get(key.provider.slug).unwrap_or(&none);
-                self.check_place(&entry.path, key.provider, &key.overrides, inherited);
-                keys.insert((*slug).to_owned(), key);
-            }
-        }
-        keys
-    }
-
-    fn virtual_key(&mut self, entry: &Field<'_>) -> Option<VirtualKey> {
-        let mut unnoted = Problems::default();
-        let entries = entry.entries(&mut unnoted);
-        let slug = entries.iter().find(|(key, _)| *key == "provider");
-        let row = slug.and_then(|(_, field)| provider::find(field.text(&mut unnoted)?));
-        let known = ["provider", "api_key", "base_url", "timeout", "headers", "default_params"];
-        let account = setting::service_account(row);
-        let known = known
-            .into_iter()
-            .chain(setting::names(row))
-            .chain(aws::names(row).iter().copied())
-            .chain(account);
-        let fields = Fields::open(entry, &known.collect::<Vec<_>>(), &mut self.problems);
-        let mut overrides = self.overrides(&fields, row);
-        let default_params = fields.get("default_params").and_then(|field| self.object(field));
-        let api_key = fields.get("api_key");
-        let secret = api_key.and_then(|field| self.secret(field));
-        let account = account.and_then(|name| fields.get(name));
-        let service_account =
-            account.and_then(|field| self.service_account(field, &mut overrides.settings));
-        let Some(provider) = fields.get("provider") else {
-            self.problems.add(&entry.path, "needs a provider");
-            return None;
-        };
-        let slug = provider.text(&mut self.problems)?;
-        let provider = self.provider(&provider.path, slug)?;
-        let aws = self.aws_credentials(&entry.path, provider, &fields);
-        match (provider.auth.header().is_some(), api_key) {
-            _ if matches!(provider.auth, Auth::Aws(_)) => {}
-            (true, Some(field)) if account.is_some() => {
-                self.problems.add(&field.path, "an api_key or a service account, not both");
-            }
-            (true, None) if account.is_some() => {}
-            (true, None) => self.problems.add(&entry.path, "needs an api_key"),
-            (false, Some(field)) => {
-                self.problems.add(&field.path, format_args!("{slug} takes no key"));
-            }
-            _ => {}
-        }
-        let api_key = secret;
-        Some(VirtualKey { provider, api_key, service_account, aws, overrides, default_params })
     }
 
     fn overrides(&mut self, fields: &Fields<'_>, row: Option<&'static Provider>) -> Overrides {

@@ -1,6 +1,7 @@
 //! What is said of a bad gateway.yaml, and what a good one becomes.
 
 use super::*;
+use crate::tool::model::Credential;
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -125,6 +126,37 @@ fn every_problem_has_its_path() {
             "virtual_keys.k.api_key: demo takes no key",
         ),
         ("@api_key: \"\"", "virtual_keys.k.api_key: must not be empty"),
+        ("@api_keys: []", "virtual_keys.k.api_keys: must be from 1 to 16 keys"),
+        ("@api_keys: k", "virtual_keys.k.api_keys: must be a list, not text"),
+        (
+            "@api_keys: [k, \"${NOPE}\"]",
+            "virtual_keys.k.api_keys[1]: the environment variable NOPE is not set",
+        ),
+        (
+            "@api_key: k, api_keys: [l]",
+            "virtual_keys.k.api_keys: either an api_key or api_keys, not both",
+        ),
+        ("@api_key: k, allowed_models: []", "virtual_keys.k.allowed_models: must not be empty"),
+        (
+            "@api_key: k, allowed_models: ['g*-x']",
+            "virtual_keys.k.allowed_models: a * stands at the end of a name",
+        ),
+        (
+            "@api_key: k, expires_at: soon",
+            "virtual_keys.k.expires_at: must be such as 2026-12-31 or 2026-12-31T23:59:59Z",
+        ),
+        (
+            "@api_key: k, disabled: 1",
+            "virtual_keys.k.disabled: must be true or false, not a number",
+        ),
+        (
+            "@api_key: k, override_params: []",
+            "virtual_keys.k.override_params: must be a mapping, not a list",
+        ),
+        (
+            "@api_key: k, allowed_callers: [a]",
+            "virtual_keys.k.allowed_callers: no caller is known by name: there are neither api_keys nor jwt",
+        ),
         ("@api_key: 1234", "virtual_keys.k.api_key: must be text, not a number"),
         (
             "@api_key: \"${NOPE}\"",
@@ -244,8 +276,9 @@ fn what_is_said_is_taken() {
     assert_eq!(gateway.providers["openai"].headers["x-a"], "7");
     assert!(gateway.providers.contains_key("anthropic"));
     let key = &gateway.virtual_keys["a"];
-    assert_eq!(key.api_key.as_ref().unwrap().reveal(), "sk-env");
-    assert_eq!(format!("{:?}", key.api_key), "Some(***)");
+    let [Credential::Given(secret)] = key.credentials.as_slice() else { panic!("{key:?}") };
+    assert_eq!(secret.reveal(), "sk-env");
+    assert_eq!(format!("{:?}", key.credentials), "[Given(***)]");
     let params = key.default_params.as_ref().unwrap().get();
     assert_eq!(params, r#"{"z":0.1,"a":12345678901234567890123}"#);
     let config = gateway.configs["pc-1"].get();
@@ -301,7 +334,10 @@ fn a_key_file_loses_its_last_line_break_only() {
         match expected {
             Ok(key) => {
                 let gateway = result.unwrap();
-                let secret = gateway.virtual_keys["k"].api_key.as_ref().unwrap();
+                let credentials = &gateway.virtual_keys["k"].credentials;
+                let [Credential::Given(secret)] = credentials.as_slice() else {
+                    panic!("{credentials:?}")
+                };
                 assert_eq!(secret.reveal(), key);
                 assert_eq!(gateway.secret_files, [PathBuf::from(path)]);
             }

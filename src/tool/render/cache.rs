@@ -23,11 +23,11 @@ fn servers(
     redis.into_iter().chain(qdrant.map(|server| (QDRANT, server, "api-key", "")))
 }
 
-/// The credentials of the servers. Their slugs are none that a virtual key could have.
+/// The credentials of the servers. Their files are none that a virtual key could have.
 pub(super) fn credentials(gateway: &Gateway) -> Vec<Credential<'_>> {
     let with_secret = servers(gateway).filter_map(|(name, server, header, prefix)| {
-        let slug = if name == REDIS { "@cache.redis" } else { "@cache.qdrant" };
-        server.secret.as_ref().map(|secret| Credential { slug, header, prefix, secret })
+        let file = if name == REDIS { "@cache.redis" } else { "@cache.qdrant" }.into();
+        server.secret.as_ref().map(|secret| Credential { file, header, prefix, secret })
     });
     with_secret.collect()
 }
@@ -36,7 +36,7 @@ pub(super) fn credentials(gateway: &Gateway) -> Vec<Credential<'_>> {
 pub(super) fn clusters(gateway: &Gateway, places: &Places) -> Vec<Value> {
     let credentials = credentials(gateway);
     let of_server = |(name, server, ..): (&str, &Server, &str, &str)| {
-        let credential = credentials.iter().find(|one| one.slug.ends_with(name));
+        let credential = credentials.iter().find(|one| one.file.ends_with(name));
         let filters = credential.map(|one| filters::inject(one, places)).into_iter().collect();
         cluster::of_server(name, &server.url, filters, gateway, places)
     };

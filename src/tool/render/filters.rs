@@ -116,8 +116,8 @@ pub(super) fn remove_all(prefix: &str) -> Value {
 pub(super) fn inject(credential: &Credential<'_>, places: &Places) -> Value {
     let mut generic = json!({
         "credential": {
-            "name": secret::name(credential.slug),
-            "sds_config": places.secret(credential.slug),
+            "name": secret::name(&credential.file),
+            "sds_config": places.secret(&credential.file),
         },
         "header": credential.header,
     });

@@ -83,8 +83,8 @@ impl Places {
 
     /// The source of a secret, which is always a file. Where a control plane tells the rest, the
     /// directory is a volume, whose files change by a move inside it.
-    fn secret(&self, slug: &str) -> Value {
-        let path = self.directory.join(secret::path(slug));
+    fn secret(&self, file: &str) -> Value {
+        let path = self.directory.join(secret::path(file));
         let file = match self.delivery {
             Delivery::Files => json!({ "path": path }),
             Delivery::Ads => json!({

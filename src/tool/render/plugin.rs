@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Module, Places, any, cache, callers, discovery, merge};
-use crate::config::settings::{CustomHost, Role, Settings, VERSION};
+use crate::config::settings::{CustomHost, Role, Settings, VERSION, VirtualKey};
 use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
 use crate::tool::model::{self, Gateway};
@@ -94,7 +94,6 @@ fn code(module: &Module) -> Value {
 
 fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settings {
     let upstreams = upstreams.iter().map(|one| (one.cluster.clone(), one.settings.clone()));
-    let keys = gateway.virtual_keys.keys().map(|slug| (slug.clone(), virtual_key_cluster(slug)));
     Settings {
         version: VERSION,
         role,
@@ -102,7 +101,11 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         request_timeout: gateway.limits.request_timeout,
         google_token_url: gateway.google_token_url.clone().filter(|_| role == Role::Provider),
         upstreams: upstreams.collect(),
-        virtual_keys: keys.collect(),
+        virtual_keys: match role {
+            Role::Gateway => virtual_keys(gateway),
+            // The plan names clusters.
+            Role::Provider => BTreeMap::new(),
+        },
         default_config: match role {
             Role::Gateway => gateway.default_config.clone(),
             Role::Provider => None,
@@ -129,6 +132,22 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
             Role::Provider => Vec::new(),
         },
     }
+}
+
+fn virtual_keys(gateway: &Gateway) -> BTreeMap<String, VirtualKey> {
+    let virtual_key = |(slug, key): (&String, &model::VirtualKey)| {
+        let places = 0..key.credentials.len().max(1);
+        let access = &key.access;
+        let settings = VirtualKey {
+            clusters: places.map(|place| virtual_key_cluster(slug, place)).collect(),
+            allowed_models: access.allowed_models.clone(),
+            allowed_callers: access.allowed_callers.clone(),
+            expires_at: access.expires_at,
+            disabled: access.disabled,
+        };
+        (slug.clone(), settings)
+    };
+    gateway.virtual_keys.iter().map(virtual_key).collect()
 }
 
 fn custom_host(host: &model::CustomHost) -> CustomHost {

@@ -6,9 +6,9 @@ use super::{File, SECRETS, any, discovery, file};
 use crate::tool::model::{AwsCredentials, Secret};
 use crate::tool::upstream::{Credential, Signature};
 
-/// Name of the secret of a virtual key.
-pub(super) fn name(slug: &str) -> String {
-    format!("vk.{slug}")
+/// Name of the secret in a file.
+pub(super) fn name(file: &str) -> String {
+    format!("vk.{file}")
 }
 
 /// Path below the directory of the file with the AWS keys of a virtual key.
@@ -33,16 +33,16 @@ pub(super) fn aws(signature: &Signature<'_>) -> Option<File> {
 }
 
 /// Path of its file below the directory.
-pub(super) fn path(slug: &str) -> String {
-    format!("{SECRETS}/{slug}.json")
+pub(super) fn path(file: &str) -> String {
+    format!("{SECRETS}/{file}.json")
 }
 
 /// The file.
 pub(super) fn sds(credential: &Credential<'_>) -> File {
     let secret = json!({
-        "name": name(credential.slug),
+        "name": name(&credential.file),
         "generic_secret": { "secret": { "inline_string": credential.secret.reveal() } },
     });
     let secret = any("envoy.extensions.transport_sockets.tls.v3.Secret", secret);
-    file(path(credential.slug), discovery(vec![secret]))
+    file(path(&credential.file), discovery(vec![secret]))
 }

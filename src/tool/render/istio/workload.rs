@@ -15,12 +15,12 @@ pub(super) fn secret(mesh: &Mesh, upstreams: &[Upstream<'_>]) -> Value {
     let entries: Map<String, Value> = credentials
         .map(|credential| {
             let empty = json!({
-                "name": secret::name(credential.slug),
+                "name": secret::name(&credential.file),
                 "generic_secret": { "secret": { "inline_string": "" } },
             });
             let empty = any("envoy.extensions.transport_sockets.tls.v3.Secret", empty);
             let text = format!("{:#}\n", discovery(vec![empty]));
-            (format!("{}.json", credential.slug), text.into())
+            (format!("{}.json", credential.file), text.into())
         })
         .collect();
     json!({
