@@ -235,6 +235,56 @@ pub fn is_header_value(value: &[u8]) -> bool {
     value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
 }
 
+/// How often a path is decoded: whoever encodes more often means no good.
+const MAX_DECODINGS: usize = 4;
+
+/// Whether a path (without its query) stays below where it begins, and holds no control character,
+/// however often it is decoded on its way: the parts of it are divided by `/` and `\`, and neither
+/// `.` nor `..`, which some servers also take with a parameter behind it, `..;x`.
+pub fn is_contained(path: &str) -> bool {
+    if !path.contains("/.") && memchr::memchr2(b'%', b'\\', path.as_bytes()).is_none() {
+        return true;
+    }
+    let mut path = path.as_bytes().to_vec();
+    for _ in 0..=MAX_DECODINGS {
+        let mut parts = path.split(|byte| matches!(byte, b'/' | b'\\'));
+        let dots =
+            |part: &[u8]| matches!(part.split(|byte| *byte == b';').next(), Some(b"." | b".."));
+        if path.iter().any(u8::is_ascii_control) || parts.any(dots) {
+            return false;
+        }
+        match percent_decoded(&path) {
+            None => return true,
+            Some(decoded) => path = decoded,
+        }
+    }
+    false
+}
+
+/// The bytes with `%XX` decoded; `None` when there is none.
+fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut out, mut found, mut rest) = (Vec::with_capacity(text.len()), false, text);
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| *first == b'%');
+        let code = digits.and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
+        });
+        match code {
+            Some(byte) => {
+                found = true;
+                out.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    found.then_some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +348,43 @@ mod tests {
     fn media_types_lose_parameters_and_case() {
         assert_eq!(media_type(b"Application/JSON; charset=utf-8"), "application/json");
         assert_eq!(media_type(b""), "");
+    }
+
+    #[test]
+    fn a_path_is_contained_however_it_is_decoded() {
+        for path in [
+            "/v1/files/a",
+            "/v1/models/org%2fmodel",
+            "/.well-known/x",
+            "/a..b/...",
+            "/100%",
+            "/a%2",
+            "/%zz%+1",
+            "/caf%c3%a9",
+            "/a%2520b",
+        ] {
+            assert!(is_contained(path), "{path}");
+        }
+        for path in [
+            "/a/../b",
+            "/..",
+            "/./a",
+            "/a/%2e%2e/b",
+            "/a/.%2E",
+            "/a/..%2fb",
+            "/a%2f..",
+            "/a\\..\\b",
+            "/a%5c..%5Cb",
+            "/a/%252e%252e%252fb",
+            "/a/%25252525252e",
+            "/a/..;x/b",
+            "/a/..%3bx/b",
+            "/a%00b",
+            "/a%0d%0ab",
+            "/a%7f",
+        ] {
+            assert!(!is_contained(path), "{path}");
+        }
     }
 
     #[test]

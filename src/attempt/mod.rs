@@ -83,6 +83,8 @@ pub struct Attempt {
     echo: Option<Echo>,
     /// The format of the answer, where it is not the provider's.
     speaks: Option<Dialect>,
+    /// Whether the connection is to become a WebSocket.
+    upgrades: bool,
     /// A service account's key that Envoy, or the attempt in front of the hop, has put in.
     key_file: Option<Secret>,
 }
@@ -133,6 +135,7 @@ impl Attempt {
             model: None,
             echo: None,
             speaks: None,
+            upgrades: false,
             key_file: None,
         }
     }
@@ -182,8 +185,9 @@ impl Attempt {
             headers.set("content-length", length.to_string());
         }
         let signs = signature::is_due(target, upstream);
+        self.upgrades = headers.get("upgrade").is_some();
         // What follows an upgrade is no body.
-        let has_body = !end_of_stream && headers.get("upgrade").is_none();
+        let has_body = !end_of_stream && !self.upgrades;
         if (signs || outbound::changes_body(&plan, target, upstream)) && has_body {
             self.state = State::Body(Box::new((plan, headers)));
             return Ok(Outbound::NeedBody);
@@ -257,7 +261,8 @@ impl Attempt {
         // Without a flag it is the answer of a filter behind the hop, such as this one.
         let failure = local
             .filter(|flags| relayed && flags != "-")
-            .map(|flags| outcome::local(&flags, target.timeout));
+            .map(|flags| outcome::local(&flags, target.timeout))
+            .or_else(|| outcome::of_no_answer(headers, self.upgrades));
         let row = outbound::row(target, upstream);
         let adapted = self.echo.take().map(|echo| adapter::Context { echo, created: now / 1000 });
         let context = Context {

@@ -172,9 +172,17 @@ pub fn relayed(mut headers: Headers) -> Headers {
     headers
 }
 
-/// Drops what only we, and Envoy, may say in an answer.
+/// What speaks to a browser, or another client that keeps state, about the host that it has asked:
+/// that is the gateway. Cookies of a provider would be shared by all who use the gateway.
+const OF_THE_HOST: [&str; 4] =
+    ["set-cookie", "alt-svc", "strict-transport-security", "clear-site-data"];
+
+/// Drops what only we, and Envoy, may say in an answer, and what is about the provider's host.
 pub fn drop_forged(headers: &mut Headers) {
-    headers.retain(|name| !name.starts_with(PREFIX) && !name.starts_with("x-envoy-"));
+    headers.retain(|name| {
+        let ours = name.starts_with(PREFIX) || name.starts_with("x-envoy-");
+        !(ours || OF_THE_HOST.contains(&name))
+    });
 }
 
 /// Whether this provider gets another body than the client sent.

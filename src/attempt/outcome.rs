@@ -15,6 +15,19 @@ pub fn of_headers(headers: &Headers, now: u64) -> Outcome {
     Outcome { retry_after: retry_after(headers, now), ..Outcome::of(status) }
 }
 
+/// The error for a status that ends no request: none of HTTP's, or the consent to an upgrade that
+/// nobody asked for. The headers get the error's status.
+pub fn of_no_answer(headers: &mut Headers, upgrades: bool) -> Option<Error> {
+    let status = headers.text(":status").and_then(|text| text.parse::<u16>().ok());
+    if status.is_some_and(|status| (200..600).contains(&status) || (status == 101 && upgrades)) {
+        return None;
+    }
+    let message = "The provider answered with a status that is no answer to this request";
+    let error = Error::provider(502, "invalid_response", message);
+    headers.set(":status", error.status.to_string());
+    Some(error)
+}
+
 /// Milliseconds that a provider wants to be left alone, in the first form that is there.
 fn retry_after(headers: &Headers, now: u64) -> Option<u64> {
     let number = |name| headers.text(name).and_then(|text| text.trim().parse::<f64>().ok());
@@ -99,6 +112,27 @@ mod tests {
         assert_eq!(ask("x-ms-retry-after-ms", "70"), Some(70));
         for nonsense in ["", "soon", "-1", "NaN", "inf", "1e300"] {
             assert_eq!(ask("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_status_that_ends_no_request_is_a_failure() {
+        for (status, upgrades, fails) in [
+            ("200", false, false),
+            ("599", false, false),
+            ("101", true, false),
+            ("101", false, true),
+            ("100", true, true),
+            ("600", false, true),
+            ("34463", false, true),
+            ("", false, true),
+        ] {
+            let mut headers = Headers::default();
+            headers.push(":status", status);
+            let error = of_no_answer(&mut headers, upgrades);
+            assert_eq!(error.map(|error| error.status), fails.then_some(502), "{status}");
+            let left = if fails { "502" } else { status };
+            assert_eq!(headers.text(":status"), Some(left));
         }
     }
 

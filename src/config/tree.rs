@@ -8,6 +8,7 @@ use super::inherit::Inherited;
 use super::query::Query;
 use super::reader::{Problem, Problems, REQUIRED, Reader, expected, note};
 use crate::error::Error;
+use crate::http::is_header_value;
 use crate::json::Object;
 use crate::provider::{self, Kind as Setting, PROVIDERS, Values};
 use serde_json::Value;
@@ -389,6 +390,10 @@ impl Builder<'_> {
         let mut target = Target { settings, ..Target::default() };
         target.virtual_key = reader.string("virtual_key", &mut self.problems);
         target.api_key = reader.string("api_key", &mut self.problems);
+        if target.api_key.as_ref().is_some_and(|key| !is_header_value(key.as_bytes())) {
+            let reason = "must be text without control characters";
+            note(&mut self.problems, &reader.path("api_key"), reason);
+        }
         for setting in PROVIDERS.iter().flat_map(|row| row.settings) {
             if target.provider_settings.get(setting.name).is_none()
                 && let Some(value) = match setting.kind {

@@ -68,14 +68,20 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
             let message = "A connection can be upgraded to a WebSocket alone";
             Error::client(400, "invalid_upgrade", message).with_param("upgrade")
         }
+        "websocket_handshake_unsuccessful" => {
+            let message = "The provider did not consent to a WebSocket";
+            let status = if (400..600).contains(&status) { status } else { 502 };
+            Error::provider(status, "upgrade_refused", message)
+        }
         "overload" | "upstream_overflow" => {
             Error::gateway("overloaded", "The gateway is overloaded").with_status(503)
         }
-        _ if status < 500 => {
+        _ if (400..500).contains(&status) => {
             Error::client(status, "bad_request", "The gateway could not take this request")
         }
         _ => {
             let message = "The gateway failed to handle this request";
+            let status = if (500..600).contains(&status) { status } else { 500 };
             Error::gateway("internal_error", message).with_status(status)
         }
     }
@@ -140,8 +146,11 @@ mod tests {
             ("cluster_not_found", 503, 500, "no_route"),
             ("failed_to_inject_credential", 401, 500, "no_credential"),
             ("upgrade_failed", 403, 400, "invalid_upgrade"),
+            ("websocket_handshake_unsuccessful", 200, 502, "upgrade_refused"),
+            ("websocket_handshake_unsuccessful", 401, 401, "upgrade_refused"),
             ("something_new", 431, 431, "bad_request"),
             ("something_new", 503, 503, "internal_error"),
+            ("something_new", 200, 500, "internal_error"),
         ] {
             let error = translate(details, envoys, 250, 1000);
             assert_eq!((error.status, error.code), (status, code), "{details}");

@@ -9,7 +9,7 @@ use crate::contract::CREDENTIAL_HEADERS;
 use crate::dialect::bounded;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::http::{Headers, media_type};
+use crate::http::{Headers, is_contained, media_type};
 use crate::json::{Object, ObjectError};
 
 impl Gateway {
@@ -35,6 +35,9 @@ impl Gateway {
             return Ok(Verdict::Reply(self.with_our_headers(reply)));
         }
         let endpoint = endpoint.ok_or_else(local::not_found)?;
+        if !is_contained(bare) {
+            return Err(invalid_path());
+        }
         let options = RequestOptions::parse(&headers)?;
         self.debug = options.debug;
         let owned = |text: Option<&str>| text.map(|text| bounded(text.into()));
@@ -223,6 +226,13 @@ fn kept(headers: &Headers) -> Vec<(String, String)> {
 fn wants_body(headers: &Headers, endpoint: Endpoint) -> bool {
     let media = headers.get("content-type").map(media_type).unwrap_or_default();
     endpoint.takes_json() || media == "application/json"
+}
+
+/// A provider may decode a path once more than Envoy has, and would be asked for something that is
+/// not below its base URL.
+fn invalid_path() -> Error {
+    let message = "The path must not hold dot segments or control characters, encoded or not";
+    Error::invalid("invalid_path", message)
 }
 
 fn no_upgrade() -> Error {

@@ -1,5 +1,6 @@
 //! Base URLs: where a provider's API begins.
 
+use crate::http::is_contained;
 use std::fmt;
 
 /// The parts of a base URL such as `https://api.openai.com/v1`.
@@ -129,7 +130,7 @@ fn parse_authority(authority: &str) -> Result<(&str, Option<&str>), InvalidBaseU
 
 fn is_path(path: &str) -> bool {
     let valid = |b: u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"');
-    path.bytes().all(valid) && !path.split('/').any(|part| part == "." || part == "..")
+    path.bytes().all(valid) && is_contained(path)
 }
 
 #[cfg(test)]
@@ -164,6 +165,8 @@ mod tests {
             ("http://a:", Port),
             ("http://a/v1?x=1", Path),
             ("http://a/../b", Path),
+            ("http://a/%2e%2E/b", Path),
+            ("http://a/..%2fb", Path),
         ] {
             assert_eq!(BaseUrl::parse(text), Err(why), "{text}");
         }

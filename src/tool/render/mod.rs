@@ -5,6 +5,7 @@ mod access_log;
 mod bootstrap;
 mod cache;
 mod callers;
+mod capability;
 mod cluster;
 mod custom;
 mod filters;

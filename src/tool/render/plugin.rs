@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Module, Places, any, cache, callers, discovery, merge};
+use super::{Module, Places, any, cache, callers, capability, discovery, merge};
 use crate::config::settings::{CustomHost, Role, Settings, VERSION, VirtualKey};
 use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
@@ -77,6 +77,7 @@ pub(super) fn extension_config(
         // Headers are held while the body is read, instead of stopping the whole stream.
         "allow_on_headers_stop_iteration": true,
     });
+    let config = merge(config, capability::restriction());
     json!({ "name": name(role), "typed_config": any(WASM, json!({ "config": config })) })
 }
 
