@@ -130,12 +130,13 @@ impl Gateway {
         }
     }
 
-    /// Asserts that no VM has crashed and no request is stuck.
+    /// Asserts that no VM has crashed, none was refused a function, and no request is stuck.
     pub fn assert_healthy(&self) {
         // A VM that has crashed is noticed by the next request only, and Envoy tells at once.
         for line in self.stderr().lines() {
-            let bad =
-                ["panic", "Function: proxy_on", "Uncaught"].iter().any(|part| line.contains(part));
+            let bad = ["panic", "Function: proxy_on", "Uncaught", "restricted"]
+                .iter()
+                .any(|part| line.contains(part));
             assert!(!bad, "{line}");
         }
         for (name, value) in self.stats("wasm") {
