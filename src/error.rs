@@ -96,6 +96,13 @@ impl Error {
         self
     }
 
+    /// Another of OpenAI's types.
+    #[must_use]
+    pub fn with_kind(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Names the request field at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {

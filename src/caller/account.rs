@@ -33,12 +33,9 @@ pub struct Hold {
     minute: u64,
 }
 
-/// Why nothing was held back.
+/// Why nothing was held back: so the account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Overdrawn {
-    /// Seconds until the period ends.
-    pub resets_in: u64,
-}
+pub struct Overdrawn(pub Standing);
 
 /// How an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,24 +90,32 @@ impl<'a> Account<'a> {
         let resets_in = end.saturating_sub(self.now);
         let mut left = 0;
         let held = self.change(|state| {
-            let free = self.allowance.limit.saturating_sub(state.taken());
-            left = free.checked_sub(amount)?;
+            left = self.left(state);
+            left = left.checked_sub(amount)?;
             state.hold(minute, amount);
             Some(())
         });
+        let standing = Standing { left, resets_in };
         match held {
-            true => Ok((Hold { amount, minute }, Standing { left, resets_in })),
-            false => Err(Overdrawn { resets_in }),
+            true => Ok((Hold { amount, minute }, standing)),
+            false => Err(Overdrawn(standing)),
         }
     }
 
-    /// Books what was used instead of what was held back.
-    pub fn settle(&self, hold: Hold, used: u64) {
+    /// Books what was used instead of what was held back; gives what is left.
+    pub fn settle(&self, hold: Hold, used: u64) -> Option<u64> {
+        let mut left = None;
         self.change(|state| {
             state.release(hold);
             state.used = state.used.saturating_add(used);
+            left = Some(self.left(state));
             Some(())
         });
+        left
+    }
+
+    fn left(&self, state: &State) -> u64 {
+        self.allowance.limit.saturating_sub(state.taken())
     }
 
     /// Changes the state as of now; tells whether it was changed. `edit` says whether it wants to.
@@ -226,8 +231,8 @@ mod tests {
         let account = at(&memory, START);
         let (first, standing) = account.hold(6).unwrap();
         assert_eq!(standing, Standing { left: 4, resets_in: date::DAY });
-        assert_eq!(account.hold(5), Err(Overdrawn { resets_in: date::DAY }));
-        account.settle(first, 1);
+        assert_eq!(account.hold(5), Err(Overdrawn(standing)));
+        assert_eq!(account.settle(first, 1), Some(9));
         let (second, standing) = account.hold(9).unwrap();
         assert_eq!(standing.left, 0);
         // It was underestimated.

@@ -257,7 +257,7 @@ impl Gateway {
         let mut recording = Recording::new(key, form, max_age, limit, milliseconds(world));
         recording.point = lookup.into_point();
         self.cache.recording = Some(Box::new(recording));
-        self.forward(headers, resolved)
+        self.forward(world, headers, resolved)
     }
 
     fn note_status(&mut self, status: Status) {

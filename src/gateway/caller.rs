@@ -1,6 +1,7 @@
 //! The caller in the gateway role: who it is, and whether it may do what it asks for.
 
 use super::resolve::Config;
+use super::spending::{Held, Needs};
 use super::{Gateway, World};
 use crate::caller::scope::Place;
 use crate::caller::{Identity, Policy};
@@ -19,6 +20,12 @@ use serde_json::{Map, Value};
 pub(super) struct Asking {
     /// Who it is; `None`: anybody may ask, or the gateway asks itself.
     pub identity: Option<Identity>,
+    /// What the request may use.
+    pub needs: Needs,
+    /// What is held back for it.
+    pub held: Held,
+    /// Headers of the answer that tell of limits.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Asking {
@@ -92,9 +99,7 @@ impl Gateway {
                 provider: upstream.map_or("", |upstream| upstream.provider.slug),
             })?;
             if names_model(plan.endpoint, method) {
-                let fixed = upstream.and_then(|upstream| fixed_by(upstream, target));
-                let model = fixed.or_else(|| override_of(target)).or_else(|| asked.clone());
-                let model = model.or_else(|| default_of(upstream?, target));
+                let model = model_of(upstream, target, asked.as_deref());
                 policy.check_model(model.as_deref())?;
                 let own = |name: &&str| upstream.is_none_or(|one| one.settings.get(name).is_none());
                 for name in target.settings.names().filter(own).filter(|name| is_model(name)) {
@@ -108,18 +113,29 @@ impl Gateway {
 
 /// Whether a request is for a model, which may stand anywhere in it: all but those that read or
 /// delete what is there.
-fn names_model(endpoint: Endpoint, method: &str) -> bool {
+pub(super) fn names_model(endpoint: Endpoint, method: &str) -> bool {
     endpoint == Endpoint::Realtime || !matches!(method, "GET" | "HEAD" | "DELETE")
 }
 
 /// The model that the client asks for.
-fn model(plan: &Plan, body: Option<&Object<'_>>) -> Option<String> {
+pub(super) fn model(plan: &Plan, body: Option<&Object<'_>>) -> Option<String> {
     let query =
         || plan.path.split_once('?')?.1.split('&').find_map(|one| one.strip_prefix("model="));
     match plan.endpoint {
         Endpoint::Realtime => query().map(str::to_owned),
         _ => body.and_then(|body| body.string("model")),
     }
+}
+
+/// The model that a target asks for in the end, when the client asks for `asked`.
+pub(super) fn model_of(
+    upstream: Option<&Upstream>,
+    target: &Target,
+    asked: Option<&str>,
+) -> Option<String> {
+    let fixed = upstream.and_then(|upstream| fixed_by(upstream, target));
+    let model = fixed.or_else(|| override_of(target)).or_else(|| asked.map(str::to_owned));
+    model.or_else(|| default_of(upstream?, target))
 }
 
 /// The model that a target asks for instead.

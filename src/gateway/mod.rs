@@ -10,6 +10,7 @@ mod request;
 mod resolve;
 mod response;
 mod setting;
+pub mod spending;
 mod target_error;
 mod unfold;
 mod virtual_key;
@@ -233,6 +234,7 @@ impl Gateway {
             Some(_) => Some(0),
             None => report.as_ref().and_then(|report| self.cost(&report.facts)),
         };
+        self.settle(world, report.as_ref());
         self.record.response_code_details = Some(details.to_owned());
         // The headers were out already, so that the status does not tell.
         let code = match details.split(['{', '(']).next().unwrap_or_default() {
@@ -309,6 +311,9 @@ impl Gateway {
     fn add_headers(&self, headers: &mut Headers) {
         let trace_id = self.record.trace_id.as_deref().unwrap_or_default();
         headers.set(&format!("{PREFIX}trace-id"), trace_id);
+        for (name, value) in &self.asking.headers {
+            headers.set(name, value.as_str());
+        }
     }
 }
 

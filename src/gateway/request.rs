@@ -58,7 +58,7 @@ impl Gateway {
             let resolved = self.resolve(world, &waiting, None)?;
             return match endpoint {
                 endpoint if endpoint.takes_json() => Err(empty_body()),
-                _ => self.forward(waiting.headers, resolved),
+                _ => self.forward(world, waiting.headers, resolved),
             };
         }
         self.state = State::Body(Box::new(waiting));
@@ -96,7 +96,7 @@ impl Gateway {
         }
         match parsed.ok().and_then(|body| self.look_up(world, &waiting.headers, &resolved, body)) {
             Some(lookup) => self.begin_lookup(world, waiting.headers, resolved, lookup),
-            None => self.forward(waiting.headers, resolved),
+            None => self.forward(world, waiting.headers, resolved),
         }
     }
 
@@ -131,6 +131,7 @@ impl Gateway {
         let resolved = resolver.resolve(&config, &mut self.record)?;
         let method = headers.text(":method").unwrap_or_default();
         self.check_scope(&resolved.plan, method, body)?;
+        self.asking.needs = self.needs(&resolved.plan, method, body)?;
         Ok(resolved)
     }
 
@@ -159,6 +160,7 @@ impl Gateway {
 
     pub(super) fn forward(
         &mut self,
+        world: &dyn World,
         mut headers: Headers,
         resolved: Resolved,
     ) -> Result<Verdict, Error> {
@@ -177,6 +179,7 @@ impl Gateway {
             let message = "The config is too large for its number of targets";
             return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
         }
+        self.hold(world)?;
         self.state = State::Forwarded(Box::new(plan));
         Ok(Verdict::Forward(Forward {
             headers,

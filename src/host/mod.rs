@@ -11,9 +11,10 @@ mod world;
 
 use crate::cache::lookup;
 use crate::cache::slots::Slots;
+use crate::caller::account::Account;
 use crate::config::registry::Registry;
 use crate::config::settings::Role;
-use crate::gateway::Reply;
+use crate::gateway::{Reply, spending};
 use crate::http::{Headers, Update};
 use crate::requirements;
 use abi::{Buffer, HostError, HostResult, Map};
@@ -41,6 +42,10 @@ impl Root {
         let registry = Registry::parse(&json)?;
         if let Some(settings) = &registry.cache {
             Slots::new(&world::Envoy, lookup::limits(settings)).lay_out();
+        }
+        let policies = registry.callers.iter().flat_map(|callers| callers.policies());
+        for account in policies.flat_map(spending::accounts) {
+            Account::open(&world::Envoy, &account);
         }
         Ok(registry)
     }

@@ -65,6 +65,14 @@ pub struct Record {
     pub saved_cost_micro_usd: Option<u64>,
     /// Micro-USD that the tokens of the answer cost, if they and their price are known.
     pub cost_micro_usd: Option<u64>,
+    /// The limit of the caller that has stopped the request.
+    pub limited_by: Option<&'static str>,
+    /// Tokens that the caller's allowance of this minute has paid.
+    pub booked_tokens: Option<u64>,
+    /// Micro-USD that the caller's budget has paid.
+    pub booked_micro_usd: Option<u64>,
+    /// Micro-USD that the budget has left.
+    pub budget_left_micro_usd: Option<u64>,
     /// Milliseconds until the request was whole.
     pub request_ms: Option<u64>,
     /// Milliseconds of all attempts.

@@ -136,6 +136,23 @@ pub const FIELDS: &[Field] = &[
     field("cost_micro_usd", Count, Gateway, "what the tokens cost: see prices.md")
         .unit("uUSD")
         .is("portkey.cost_micro_usd"),
+    field(
+        "limited_by",
+        Text,
+        Gateway,
+        "the limit of the caller that stopped the request: `requests_per_minute`, \
+         `tokens_per_minute` or `budget`; see callers.md",
+    )
+    .is("portkey.limited_by"),
+    field("booked_tokens", Count, Gateway, "what the caller's tokens a minute went down by")
+        .unit("{token}")
+        .is("portkey.booked_tokens"),
+    field("booked_micro_usd", Count, Gateway, "what the caller's budget went down by")
+        .unit("uUSD")
+        .is("portkey.booked_micro_usd"),
+    field("budget_left_micro_usd", Count, Gateway, "what was left of it then")
+        .unit("uUSD")
+        .is("portkey.budget_left_micro_usd"),
     field("request_ms", Count, Gateway, "until the request was whole, where it is read whole")
         .unit("ms"),
     field("upstream_ms", Count, Gateway, "of all attempts, each until its answer was judged")

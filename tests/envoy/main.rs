@@ -16,6 +16,7 @@ mod cost;
 mod failure;
 mod forgery;
 mod gemini;
+mod limits;
 mod passing;
 mod providers;
 mod reload;
