@@ -16,6 +16,7 @@ mod cost;
 mod failure;
 mod forgery;
 mod gemini;
+mod host_calls;
 mod limits;
 mod passing;
 mod providers;

@@ -22,10 +22,19 @@ impl Gateway {
         Self::with_workers(1, yaml)
     }
 
+    /// Starts a gateway whose Envoy logs all that it does.
+    pub fn tracing(yaml: &str) -> Self {
+        Self::begin(1, "trace", yaml)
+    }
+
     /// Starts a gateway with so many Envoy workers.
     pub fn with_workers(workers: usize, yaml: &str) -> Self {
+        Self::begin(workers, "warn", yaml)
+    }
+
+    fn begin(workers: usize, log_level: &str, yaml: &str) -> Self {
         for _ in 0..5 {
-            let mut gateway = Self::spawn(workers, yaml);
+            let mut gateway = Self::spawn(workers, log_level, yaml);
             if gateway.wait_until_ready() {
                 return gateway;
             }
@@ -37,7 +46,7 @@ impl Gateway {
         panic!("no free ports");
     }
 
-    fn spawn(workers: usize, yaml: &str) -> Self {
+    fn spawn(workers: usize, log_level: &str, yaml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, admin) = (free_port(), free_port());
         let config = dir.path().join("gateway.yaml");
@@ -46,7 +55,7 @@ impl Gateway {
         std::fs::write(&config, text).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let child = Command::new(env!("CARGO_BIN_EXE_portkey-envoy"))
-            .args(["run", "--config"])
+            .args(["run", "--log-level", log_level, "--config"])
             .arg(&config)
             .arg("--envoy")
             .arg(envoy(root))
@@ -71,7 +80,7 @@ impl Gateway {
     }
 
     fn wait_until_ready(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if self.child.try_wait().unwrap().is_some() {
                 break;
