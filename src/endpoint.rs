@@ -70,9 +70,13 @@ const EXACT: [(&str, &str, Endpoint); 15] = [
 ];
 
 impl Endpoint {
-    /// The operation of a path without its query; `None` when it is not below `/v1/`.
+    /// The operation of a path without its query; `None` when it is not below `/v1/`, or an
+    /// operation's that has no such method: Portkey has none with these two.
     pub fn of(method: &str, path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v1/")?;
+        if matches!(method, "PUT" | "PATCH") && EXACT.iter().any(|(_, name, _)| *name == rest) {
+            return None;
+        }
         let exact = EXACT.into_iter().find(|(verb, name, _)| *verb == method && *name == rest);
         if let Some((.., endpoint)) = exact {
             return Some(endpoint);
@@ -271,6 +275,8 @@ mod tests {
             ("POST", "/v1/proxy/embeddings", Some(Endpoint::Other)),
             ("POST", "/v1/files", Some(Endpoint::Files)),
             ("DELETE", "/v1/files/f1", Some(Endpoint::Files)),
+            ("PUT", "/v1/chat/completions", None),
+            ("PUT", "/v1/vendors/own", Some(Endpoint::Other)),
             ("GET", "/v1/filesx", Some(Endpoint::Other)),
             ("POST", "/v1/batches/b1/cancel", Some(Endpoint::Batches)),
             ("POST", "/v1/fine_tuning/jobs", Some(Endpoint::FineTuning)),

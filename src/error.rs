@@ -7,6 +7,9 @@ use std::fmt;
 /// The kind of errors that a time-out is.
 pub const TIMEOUT: &str = "timeout_error";
 
+/// The code of errors that a path or method is which the API does not have.
+pub const NO_ROUTE: &str = "not_found";
+
 /// Whose fault an error is: the `source` of the log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -119,7 +122,8 @@ impl Error {
 
     /// The JSON body, readable by Portkey's clients (`status`, `message`) and OpenAI's (`error`).
     ///
-    /// Time-outs have Portkey's own shape, which has `error` alone.
+    /// Time-outs have Portkey's own shape, which has `error` alone, and so has a path that leads
+    /// nowhere: `ok` instead of `status`.
     pub fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -127,6 +131,8 @@ impl Error {
             status: Option<&'static str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             message: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ok: Option<bool>,
             #[serde(skip_serializing_if = "<[String]>::is_empty")]
             errors: &'a [String],
             error: Detail<'a>,
@@ -139,9 +145,11 @@ impl Error {
             param: self.param.as_deref(),
             code: Some(self.code).filter(|_| !timed_out),
         };
-        let status = Some("failure").filter(|_| !timed_out);
+        let lost = self.code == NO_ROUTE;
+        let status = Some("failure").filter(|_| !timed_out && !lost);
+        let ok = lost.then_some(false);
         let message = Some(self.message.as_str()).filter(|_| !timed_out);
-        let body = Body { status, message, errors: &self.errors, error };
+        let body = Body { status, message, ok, errors: &self.errors, error };
         // Plain strings always serialise.
         serde_json::to_vec(&body).unwrap_or_default()
     }

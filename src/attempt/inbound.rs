@@ -105,7 +105,7 @@ impl Answer {
             mode: Mode::Pass,
             chat,
             translates: dialect.translates(endpoint),
-            openais_errors: endpoint.answers_as_openai(),
+            openais_errors: endpoint.answers_as_openai() && !(row.own_errors && format.is_none()),
             platform: dialect,
             // An adapter reads OpenAI's words alone.
             touches: Touches::new(

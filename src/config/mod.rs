@@ -4,6 +4,7 @@ pub mod caching;
 pub mod caller;
 pub mod custom_host;
 pub mod inherit;
+pub mod portkeys;
 pub mod query;
 pub mod reader;
 pub mod registry;

@@ -1,5 +1,6 @@
 //! Reads the members of a JSON object that people wrote, and notes everything that is wrong.
 
+use super::portkeys;
 use crate::json::{Object, ObjectError};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,11 +15,12 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The form of Portkey's error lists: `path: targets,0,weight, message: ...`.
-    pub fn as_portkey(&self) -> String {
+    /// Path and message as in Portkey's error lists: `targets,0,weight`.
+    pub fn as_portkey(&self) -> (String, &str) {
         let below = self.path.split_once('.').map_or("", |(_, below)| below);
         let path = below.replace('[', ".").replace(']', "").replace('.', ",");
-        format!("path: {path}, message: {}", self.reason)
+        let unknown = self.reason.starts_with(portkeys::INVALID_PROVIDER);
+        (path, if unknown { portkeys::UNKNOWN_PROVIDER } else { &self.reason })
     }
 }
 

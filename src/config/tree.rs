@@ -5,6 +5,7 @@
 //! once a leaf is chosen.
 
 use super::inherit::Inherited;
+use super::portkeys;
 use super::query::Query;
 use super::reader::{Problem, Problems, REQUIRED, Reader, expected, note};
 use crate::error::Error;
@@ -159,7 +160,9 @@ pub const INCOMPLETE: &str = "Invalid configuration. It must have either 'provid
 
 /// What is wrong with a caller's config, as an answer.
 pub fn error(problems: &[Problem]) -> Error {
-    let Some(first) = problems.first() else {
+    let mut problems: Vec<_> = problems.iter().map(|one| (one, one.as_portkey())).collect();
+    problems.sort_by(|(_, one), (_, other)| portkeys::order(&one.0, &other.0));
+    let Some((first, _)) = problems.first() else {
         return Error::invalid("invalid_config", "Invalid config passed");
     };
     let portkeys_words = [
@@ -181,7 +184,8 @@ pub fn error(problems: &[Problem]) -> Error {
         .with_hint([first.path.as_str(), separator, rest].concat())
         .with_param(&first.path);
     if message == "Invalid config passed" {
-        error.errors = problems.iter().map(Problem::as_portkey).collect();
+        let words = |(_, (path, reason)): &(_, _)| format!("path: {path}, message: {reason}");
+        error.errors = problems.iter().map(words).collect();
     }
     error
 }
@@ -420,7 +424,7 @@ impl Builder<'_> {
                         Some(reason) => format!("{name} is not supported yet: {reason}"),
                         None => format!("there is no provider {name:?}"),
                     };
-                    let reason = format!("Invalid 'provider' value: {reason}");
+                    let reason = format!("{}: {reason}", portkeys::INVALID_PROVIDER);
                     note(&mut self.problems, &reader.path("provider"), reason);
                 }
             },

@@ -5,6 +5,7 @@ use super::raw::{array, inside, object, text, write_line};
 use super::{Facts, bounded};
 use crate::error::Error;
 use crate::json::write_string;
+use crate::provider::find;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -216,7 +217,9 @@ fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts
     // OpenAI's codes are strings.
     let number = code.filter(|code| code.starts_with(|first: char| first.is_ascii_digit()));
     let quoted = number.map(|number| ["\"", number, "\""].concat());
-    write(out, &message, [kind, param, quoted.as_deref().or(code)], provider);
+    let untyped = find(provider).and_then(|row| row.error_type);
+    let members = [kind.or(untyped), param, quoted.as_deref().or(code)];
+    write(out, &message, members, provider);
 }
 
 fn raw_text(raw: Option<&RawValue>) -> Option<&str> {

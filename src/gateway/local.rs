@@ -5,7 +5,7 @@ use crate::caller::Policy;
 use crate::caller::scope::Place;
 use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
-use crate::error::Error;
+use crate::error::{Error, NO_ROUTE};
 use crate::http::Headers;
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ fn names_target(headers: &Headers) -> bool {
 
 /// The 404 for every path that is not the API's.
 pub fn not_found() -> Error {
-    Error::client(404, "not_found", "Not Found").with_hint("the API is below /v1/")
+    Error::client(404, NO_ROUTE, "Not Found").with_hint("the API is below /v1/")
 }
 
 /// OpenAI's list of models: one entry for each virtual key and provider that gateway.yaml names and

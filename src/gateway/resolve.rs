@@ -67,17 +67,19 @@ pub fn config(
         if registry.config(config).is_some() {
             return Ok(Config::Saved(config.to_owned()));
         }
-        return Err(Error::invalid("unknown_config", "Invalid config id passed")
-            .with_hint(format!("gateway.yaml has no config {config:?}"))
+        return Err(Error::invalid("unknown_config", NO_JSON)
+            .with_hint(format!("or the name of a config; gateway.yaml has no {config:?}"))
             .with_param("x-portkey-config"));
     }
     if serde_json::from_str::<serde::de::IgnoredAny>(config).is_err() {
-        let message = "Invalid config passed. You need to pass a valid json";
-        return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
+        return Err(Error::invalid("invalid_config", NO_JSON).with_param("x-portkey-config"));
     }
     let root = tree::read(config, registry).map_err(|problems| tree::error(&problems))?;
     Ok(Config::Own(Box::new(root)))
 }
+
+/// Portkey's words for a config that is neither an object nor known by its name.
+const NO_JSON: &str = "Invalid config passed. You need to pass a valid json";
 
 /// A request that is being resolved.
 pub struct Resolver<'a> {
@@ -425,7 +427,10 @@ struct Destination<'a> {
 fn lacks_credential(target: &Target, upstream: &Upstream) -> bool {
     let row = upstream.provider;
     let own = target.provider.is_some() && target.api_key.is_none();
-    own && !upstream.listed && row.auth.header().is_some() && row.settings.is_empty()
+    let mut settings = row.settings.iter();
+    // What is no plain text may be part of a credential.
+    let only_key = settings.all(|setting| setting.kind == provider::Kind::Text);
+    own && !upstream.listed && row.auth.header().is_some() && only_key
 }
 
 /// Headers that a target may have sent on, at most.

@@ -77,6 +77,10 @@ pub struct Provider {
     pub other_quirks: &'static [(Endpoint, &'static [Quirk])],
     /// What Portkey's answers of it have otherwise than its own.
     pub touches: &'static [Touch],
+    /// Whether its errors pass as they are, as Portkey has it.
+    pub own_errors: bool,
+    /// The type of an error that has none, as JSON.
+    pub error_type: Option<&'static str>,
 }
 
 impl Provider {

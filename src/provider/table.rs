@@ -49,6 +49,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     ranges: RANGES,
     other_quirks: &[],
     touches: NAMED,
+    own_errors: false,
+    error_type: None,
 };
 
 /// Portkey names the provider in most vendors' answers,
@@ -162,11 +164,10 @@ const PREDIBASE: &[Setting] = &[
     Setting::new("predibase_adapter", "predibase-adapter", Kind::Text).or("{adapter}"),
 ];
 
-/// <https://platform.stability.ai/docs/api-reference>
-const STABILITY: &[Setting] = &[
-    Setting::new("stability_client_id", "stability-client-id", Kind::Text),
-    Setting::new("stability_client_user_id", "stability-client-user-id", Kind::Text),
-    Setting::new("stability_client_version", "stability-client-version", Kind::Text),
+/// Whose account pays, as Portkey takes it: not from OpenAI's own headers.
+const OPENAI: &[Setting] = &[
+    Setting::new("openai_organization", "openai-organization", Kind::Text),
+    Setting::new("openai_project", "openai-project", Kind::Text),
 ];
 
 const AZURE_AI_QUERY: &[(&str, &str)] = &[("api-version", "{azure_api_version}")];
@@ -543,7 +544,12 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "openai",
         base_url: "https://api.openai.com/v1",
-        client_headers: &["openai-beta", "openai-organization", "openai-project"],
+        client_headers: &["openai-beta"],
+        settings: OPENAI,
+        headers: &[
+            ("openai-organization", "{openai_organization}"),
+            ("openai-project", "{openai_project}"),
+        ],
         quirks: &[],
         touches: &[NamedInResponses],
         native: RESPONSES,
@@ -648,6 +654,7 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.siliconflow.cn/v1",
         quirks: MAX_TOKENS,
         touches: &[],
+        own_errors: true,
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -655,12 +662,6 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.stability.ai",
         prefix: "/v1",
         paths: &[("/v2beta", "/v2beta")],
-        settings: STABILITY,
-        headers: &[
-            ("stability-client-id", "{stability_client_id}"),
-            ("stability-client-user-id", "{stability_client_user_id}"),
-            ("stability-client-version", "{stability_client_version}"),
-        ],
         ..PASSED_THROUGH
     },
     Provider {
@@ -717,6 +718,7 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         slug: "voyage",
         base_url: "https://api.voyageai.com/v1",
+        error_type: Some("\"Invalid Request\""),
         other_quirks: LISTED_INPUT,
         ..PASSED_THROUGH
     },

@@ -100,6 +100,7 @@ fn cells(row: &Provider) -> [String; COLUMNS] {
         format!("with \"{}\" in the URL: format {}", variant.marker, dialect(variant.row))
     });
     let quirks = row.quirks.iter().map(ToString::to_string);
+    let errors = row.own_errors.then(|| "errors in a shape of its own".to_owned());
     [
         row.slug.to_owned(),
         [row.base_url, row.prefix].concat(),
@@ -112,6 +113,7 @@ fn cells(row: &Provider) -> [String; COLUMNS] {
             .chain(query)
             .chain(variant)
             .chain(quirks)
+            .chain(errors)
             .collect::<Vec<_>>()
             .join("; "),
     ]

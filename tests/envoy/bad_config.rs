@@ -5,6 +5,7 @@ use super::support::client::Response;
 use super::support::gateway::Gateway;
 use super::support::upstream::{Upstream, json};
 use super::{CHAT, COMPLETION, virtual_keys};
+use portkey_envoy::config::portkeys;
 
 /// A config, `error.param`, and all of `errors`.
 const INVALID: &[(&str, &str, &[&str])] = &[
@@ -216,12 +217,12 @@ const INVALID: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        r#"{"provider":"opnai","retry":{"attempts":"x"},"request_timeout":0}"#,
-        "config.retry.attempts",
+        r#"{"request_timeout":0,"retry":{"attempts":"x"},"provider":"opnai"}"#,
+        "config.provider",
         &[
+            r#"path: provider, message: Invalid 'provider' value: there is no provider "opnai""#,
             "path: retry,attempts, message: Expected number, received string",
             "path: request_timeout, message: must be a whole number of milliseconds, at least 1",
-            r#"path: provider, message: Invalid 'provider' value: there is no provider "opnai""#,
         ],
     ),
 ];
@@ -291,6 +292,14 @@ fn refusal(config: &str, response: &Response, message: &str, param: &str) -> Str
     error["message"].as_str().unwrap_or_default().to_owned()
 }
 
+/// An error as it stands in `errors`.
+fn in_list(error: &str) -> String {
+    match error.split_once(portkeys::INVALID_PROVIDER) {
+        Some((path, _)) => [path, portkeys::UNKNOWN_PROVIDER].concat(),
+        None => error.to_owned(),
+    }
+}
+
 #[test]
 fn each_is_refused_with_what_is_wrong_and_where() {
     let upstream = Upstream::answering(json(200, COMPLETION));
@@ -299,7 +308,10 @@ fn each_is_refused_with_what_is_wrong_and_where() {
     for (config, param, errors) in INVALID {
         let response = ask(config);
         let words = refusal(config, &response, "Invalid config passed", param);
-        assert_eq!(response.json()["errors"], serde_json::json!(errors), "{config}");
+        // The list has Portkey's words for a provider that nobody knows, the message ours.
+        let (listed, body) =
+            (errors.iter().map(|error| in_list(error)).collect::<Vec<_>>(), response.json());
+        assert_eq!(body["errors"], serde_json::json!(listed), "{config}");
         let (_, reason) = errors[0].split_once(", message: ").unwrap();
         assert_eq!(words, format!("Invalid config passed: {param}: {reason}"), "{config}");
     }

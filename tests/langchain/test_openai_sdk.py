@@ -229,10 +229,11 @@ def test_developer_message(gateway, provider):
         assert provider.body["messages"][0] == {"role": "developer", "content": "Be brief."}
 
 
-def test_headers_of_openai_reach_openai_alone(gateway, provider):
+def test_openais_accounts_are_named_with_a_prefix_and_reach_openai_alone(gateway, provider):
     provider.answer("text")
+    named = {"x-portkey-openai-organization": "org-1", "x-portkey-openai-project": "proj-1"}
     with openai_client(gateway, provider.form) as one:
-        one.with_options(organization="org-1", project="proj-1").chat.completions.create(
+        one.with_options(organization="bare", default_headers=named).chat.completions.create(
             model=provider.form.model, messages=QUESTION
         )
     expected = (None, None) if provider.form.is_anthropic else ("org-1", "proj-1")

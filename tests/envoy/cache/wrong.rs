@@ -61,7 +61,7 @@ fn attempts() -> Vec<Attempt<'static>> {
         of("a seed", &[SEMANTIC], &with(r#""seed":7"#)),
         of("a user", &[SEMANTIC], &with(r#""user":"ann""#)),
         of("not strict", &[SEMANTIC, "x-portkey-strict-open-ai-compliance: false"], &hi),
-        of("another organization", &[SEMANTIC, "openai-organization: org-2"], &hi),
+        of("another beta", &[SEMANTIC, "openai-beta: b"], &hi),
     ]
 }
 
