@@ -129,6 +129,9 @@ docs: ## Write the tables of docs/ that come from the code
 	sed -i -e '/<!-- fields -->/,/<!-- \/fields -->/{//!d}' \
 		-e '/<!-- fields -->/r $(CARGO_TARGET_DIR)/fields.md' docs/log.md
 	cargo run --quiet --locked -- fields --schema > docs/log.schema.json
+	cargo run --quiet --locked -- metrics > $(CARGO_TARGET_DIR)/metrics.md
+	sed -i -e '/<!-- metrics -->/,/<!-- \/metrics -->/{//!d}' \
+		-e '/<!-- metrics -->/r $(CARGO_TARGET_DIR)/metrics.md' docs/metrics.md
 
 compatibility: build $(VENV)/.langchain ## Start the gateway on several releases of Envoy; writes docs/compatibility.md
 	$(VENV)/bin/python tests/compatibility/run.py

@@ -25,6 +25,7 @@ pub mod gateway;
 mod host;
 pub mod http;
 pub mod json;
+pub mod metric;
 pub mod plan;
 pub mod price;
 pub mod provider;

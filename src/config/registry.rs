@@ -10,6 +10,7 @@ use crate::cache::flights::Flights;
 use crate::caller::Callers;
 use crate::caller::scope::Place;
 use crate::json::Object;
+use crate::metric::Metrics;
 use crate::price::Catalogue;
 use crate::provider::{
     self, BaseUrl, Kind, Missing, Provider, Scheme, Values, placeholders, virtual_key_of,
@@ -44,6 +45,8 @@ pub struct Registry {
     pub prices: Catalogue,
     /// Who may ask; `None`: everybody.
     pub callers: Option<Callers>,
+    /// What is measured; `None`: nothing.
+    pub metrics: Option<Metrics>,
     /// Tells this configuration from others: the begin of its SHA-256 in hexadecimal.
     pub config_version: String,
 }
@@ -168,7 +171,10 @@ impl Registry {
         let url = settings.google_token_url.as_deref().unwrap_or(service_account::TOKEN_URL);
         let google_token_url =
             BaseUrl::parse_public(url).map_err(|error| format!("google_token_url: {error}"))?;
+        let names = settings.callers.iter().flat_map(|callers| callers.keys.keys().cloned());
+        let names = names.collect();
         let mut registry = Self {
+            metrics: settings.metrics.map(|metrics| Metrics::new(metrics, names)),
             role: settings.role,
             max_body_bytes: settings.max_body_bytes,
             request_timeout: settings.request_timeout,

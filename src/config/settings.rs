@@ -5,7 +5,7 @@ use crate::price::Catalogue;
 use crate::provider::Values;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of this format. A module refuses any other, so that Envoy keeps the old pair.
 pub const VERSION: u32 = 1;
@@ -49,6 +49,25 @@ pub struct Settings {
     /// Who may ask; `None`: everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callers: Option<Callers>,
+    /// What is measured; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
+}
+
+/// By which labels requests are counted, and how many values they have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Keys of metadata that are labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Names of models that are labels beside those of the catalogue of prices.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub models: BTreeSet<String>,
+    /// Values of a tag, at most.
+    pub max_values: u64,
+    /// Different sets of labels of requests, at most.
+    pub max_series: u64,
 }
 
 /// A virtual key: where its requests go, and which may.

@@ -18,7 +18,6 @@ use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::Plan;
-use crate::record::Record;
 use crate::report::Report;
 
 /// What the cache has to do with a request.
@@ -31,6 +30,8 @@ pub(super) struct Cache {
     report: Option<Report>,
     /// The key that others wait for.
     flight: Option<crate::cache::key::Key>,
+    /// Whether the answer was kept.
+    pub stored: bool,
 }
 
 /// Portkey's states.
@@ -62,34 +63,6 @@ impl Status {
             Self::SemanticMiss => "SEMANTIC MISS",
             Self::Refresh => "REFRESH",
         }
-    }
-}
-
-/// What the cache did for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Effect {
-    /// How it ended.
-    pub status: Status,
-    /// Tokens that a hit saved.
-    pub tokens: Option<u64>,
-    /// Milliseconds that a hit saved.
-    pub ms: Option<u64>,
-}
-
-impl Effect {
-    /// Counters of Envoy's statistics, and what each goes up by.
-    pub fn counts(self) -> impl Iterator<Item = (&'static str, u64)> {
-        let status = match self.status {
-            Status::Disabled => None,
-            Status::Hit => Some("portkey.cache.hit"),
-            Status::Miss => Some("portkey.cache.miss"),
-            Status::SemanticHit => Some("portkey.cache.semantic_hit"),
-            Status::SemanticMiss => Some("portkey.cache.semantic_miss"),
-            Status::Refresh => Some("portkey.cache.refresh"),
-        };
-        let tokens = self.tokens.map(|tokens| ("portkey.cache.saved_tokens", tokens));
-        let ms = self.ms.map(|ms| ("portkey.cache.saved_ms", ms));
-        [status.map(|name| (name, 1)), tokens, ms].into_iter().flatten()
     }
 }
 
@@ -130,12 +103,6 @@ impl Cache {
         let mut report = self.report.clone()?;
         report.facts.usage = None;
         Some(report)
-    }
-
-    pub fn effect(&self, record: &Record) -> Option<Effect> {
-        let status = self.status;
-        let (tokens, ms) = (record.saved_tokens, record.saved_ms);
-        (status != Status::Disabled).then_some(Effect { status, tokens, ms })
     }
 }
 
@@ -321,6 +288,7 @@ impl Gateway {
     pub(super) fn keep_answer(&mut self, world: &dyn World, report: Report) -> Vec<Job> {
         let recording = self.cache.recording.take();
         let kept = recording.and_then(|recording| recording.finish(report, milliseconds(world)));
+        self.cache.stored = kept.is_some();
         let jobs = kept.zip(self.stores(world)).map(|(kept, stores)| lookup::keep(&stores, &kept));
         self.leave_flight();
         jobs.unwrap_or_default()

@@ -6,6 +6,7 @@ mod caller;
 mod chain;
 pub mod envoy_error;
 mod local;
+pub mod log;
 mod request;
 mod resolve;
 mod response;
@@ -24,7 +25,7 @@ use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::dialect::Facts;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, Source};
+use crate::error::Error;
 use crate::http::Headers;
 use crate::plan::Plan;
 use crate::record::{Record, Times};
@@ -107,6 +108,8 @@ pub struct Gateway {
     format: Option<Format>,
     cache: cache::Cache,
     asking: caller::Asking,
+    /// The plan of a request that is answered here after providers have been asked.
+    asked: Option<Box<Plan>>,
 }
 
 #[derive(Debug)]
@@ -144,6 +147,7 @@ impl Gateway {
             format: None,
             cache: cache::Cache::default(),
             asking: caller::Asking::default(),
+            asked: None,
         }
     }
 
@@ -187,8 +191,9 @@ impl Gateway {
             State::Forwarded(plan) => {
                 let reply = self.answer(&plan, details, &report, headers, end_of_stream);
                 self.record_answer(&plan, &report, headers, reply.is_none() && !end_of_stream);
-                if reply.is_none() {
-                    self.state = State::Forwarded(plan);
+                match &reply {
+                    None => self.state = State::Forwarded(plan),
+                    Some(_) => self.asked = Some(plan),
                 }
                 reply
             }
@@ -217,44 +222,6 @@ impl Gateway {
         Some(self.with_our_headers(reply))
     }
 
-    /// The log record, at the very end. `report` is the value of
-    /// [`crate::contract::property::REPORT`], `details` is Envoy's `response_code_details`.
-    pub fn record(&mut self, world: &dyn World, report: Option<&[u8]>, details: &str) -> Vec<u8> {
-        self.leave_flight();
-        let report = match report.and_then(Report::decode) {
-            None => self.cache.report(),
-            report => report,
-        };
-        if let (State::Forwarded(plan), Some(report)) = (&self.state, &report) {
-            response::note_target(&mut self.record, &self.registry, plan, report);
-            self.times.ended = world.now();
-            self.record.note_times(self.times, report);
-        }
-        self.record.cost_micro_usd = match self.record.saved_tokens {
-            Some(_) => Some(0),
-            None => report.as_ref().and_then(|report| self.cost(&report.facts)),
-        };
-        self.settle(world, report.as_ref());
-        self.record.response_code_details = Some(details.to_owned());
-        // The headers were out already, so that the status does not tell.
-        let code = match details.split(['{', '(']).next().unwrap_or_default() {
-            // So do sessions end.
-            "upstream_reset_after_response_started"
-                if self.upgrades && details.contains("connection_termination") =>
-            {
-                return self.record.encode(report.as_ref());
-            }
-            "upstream_reset_after_response_started" => "upstream_reset",
-            "upstream_per_try_idle_timeout" | "stream_idle_timeout" => "upstream_timeout",
-            _ => return self.record.encode(report.as_ref()),
-        };
-        if matches!(self.state, State::Forwarded(_)) {
-            self.record.error_type = Some(code.to_owned());
-            self.record.error_source = Some(Source::Provider.as_str().to_owned());
-        }
-        self.record.encode(report.as_ref())
-    }
-
     /// The answer to [`Verdict::Call`]; `None` when there is none.
     pub fn on_call_answer(&mut self, world: &dyn World, answer: Option<Answer>) -> Verdict {
         self.go_on(world, answer).unwrap_or_else(|error| self.fail(&error))
@@ -275,11 +242,6 @@ impl Gateway {
     pub fn on_response_end(&mut self, world: &dyn World, report: Option<&[u8]>) -> Vec<Job> {
         let report = report.and_then(Report::decode).unwrap_or_default();
         self.keep_answer(world, report)
-    }
-
-    /// What the cache did for the request, for counters.
-    pub fn cached(&self) -> Option<cache::Effect> {
-        self.cache.effect(&self.record)
     }
 
     /// Micro-USD for the tokens of an answer, by the model that answered or else was asked for.

@@ -1,3 +1,4 @@
+use super::log::Traffic;
 use super::*;
 use crate::report::{Attempt, Position};
 
@@ -188,7 +189,7 @@ fn what_callers_choose_is_bounded() {
     for (depth, kept) in [(16, true), (17, false), (100, false)] {
         let metadata = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         let (mut gateway, ..) = forwarded(&CALM, &[provider, ("x-portkey-metadata", &metadata)]);
-        let record = gateway.record(&CALM, None, "via_upstream");
+        let record = gateway.on_log(&CALM, None, "via_upstream", Traffic::default()).record;
         assert_eq!(String::from_utf8_lossy(&record).contains("\"metadata\":{"), kept, "{depth}");
     }
 }
@@ -330,7 +331,7 @@ fn a_stream_that_breaks_off_is_told_by_what_envoy_says_at_the_end() {
         ("downstream_remote_disconnect", None),
     ] {
         let (mut gateway, ..) = forwarded(&Cooling(""), &[("x-portkey-virtual-key", "a")]);
-        let record = gateway.record(&CALM, None, details);
+        let record = gateway.on_log(&CALM, None, details, Traffic::default()).record;
         let record = String::from_utf8_lossy(&record);
         let error = code.map_or("null".to_owned(), |code| format!("\"{code}\""));
         assert!(record.contains(&format!("\"error_type\":{error}")), "{details}: {record}");

@@ -124,6 +124,8 @@ mod raw {
             metric: *mut u32,
         ) -> u32;
         pub fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+        pub fn proxy_record_metric(metric: u32, value: u64) -> u32;
+        pub fn proxy_get_metric(metric: u32, value: *mut u64) -> u32;
         pub fn proxy_continue_stream(stream: u32) -> u32;
         pub fn proxy_close_stream(stream: u32) -> u32;
         pub fn proxy_send_local_response(
@@ -370,17 +372,49 @@ pub fn set_tick_period(milliseconds: u32) -> HostResult<()> {
     check("set_tick_period", status)
 }
 
-/// The counter of that name.
+/// What a metric is.
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+pub enum MetricKind {
+    /// Goes up.
+    Counter = 0,
+    /// Is set.
+    Gauge = 1,
+    /// Values by size.
+    Histogram = 2,
+}
+
+/// The metric of that name.
 ///
 /// # Errors
 /// The host refused.
-pub fn define_counter(name: &str) -> HostResult<u32> {
-    const COUNTER: u32 = 0;
-    let mut metric = 0;
+pub fn define_metric(kind: MetricKind, name: &str) -> HostResult<u32> {
+    let (mut metric, kind) = (0, kind as u32);
     // SAFETY: pointer and length of a live string, a pointer to a live local.
     let status =
-        unsafe { raw::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) };
+        unsafe { raw::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) };
     check("define_metric", status).map(|()| metric)
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+///
+/// # Errors
+/// There is no such metric.
+pub fn record_metric(metric: u32, value: u64) -> HostResult<()> {
+    // SAFETY: no pointers.
+    let status = unsafe { raw::proxy_record_metric(metric, value) };
+    check("record_metric", status)
+}
+
+/// The value of a gauge or counter.
+///
+/// # Errors
+/// There is no such metric.
+pub fn metric(metric: u32) -> HostResult<u64> {
+    let mut value = 0;
+    // SAFETY: a pointer to a live local.
+    let status = unsafe { raw::proxy_get_metric(metric, &raw mut value) };
+    check("get_metric", status).map(|()| value)
 }
 
 /// Adds to a counter.

@@ -2,11 +2,11 @@
 
 use super::abi::{self, Buffer, HostResult, Map};
 use super::world::Envoy;
-use super::{caller, counters, headers, refuse, reply, set_headers};
+use super::{caller, headers, metrics, refuse, reply, set_headers};
 use crate::config::registry::Registry;
 use crate::contract::{APPLICATION_PROTOCOLS, HTTP1, property};
-use crate::gateway::cache::Effect;
-use crate::gateway::{Forward, Gateway, Verdict};
+use crate::gateway::log::Traffic;
+use crate::gateway::{Forward, Gateway, Reply, Verdict};
 use crate::record;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -20,11 +20,18 @@ pub struct Stream {
     replied: bool,
     /// The call whose answer is waited for.
     call: Option<u32>,
+    traffic: Traffic,
 }
 
 impl Stream {
     pub fn new(registry: Rc<Registry>) -> Self {
-        Self { core: Gateway::new(registry), waiting: false, replied: false, call: None }
+        Self {
+            core: Gateway::new(registry),
+            waiting: false,
+            replied: false,
+            call: None,
+            traffic: Traffic::default(),
+        }
     }
 
     fn apply(&mut self, verdict: Verdict) -> Action {
@@ -32,7 +39,7 @@ impl Stream {
         self.replied = matches!(verdict, Verdict::Reply(_));
         match verdict {
             Verdict::NeedBody => Action::Pause,
-            Verdict::Reply(answer) => reply(&answer),
+            Verdict::Reply(answer) => self.reply(&answer),
             Verdict::Call(call) => match caller::dispatch(&call) {
                 Some(token) => {
                     self.call = Some(token);
@@ -48,6 +55,12 @@ impl Stream {
                 Err(error) => refuse(&error.to_string()),
             },
         }
+    }
+
+    fn reply(&mut self, answer: &Reply) -> Action {
+        self.replied = true;
+        self.traffic.status = answer.status;
+        reply(answer)
     }
 
     fn on_whole_body(&mut self, size: usize) -> Action {
@@ -73,6 +86,8 @@ impl Stream {
         let report = abi::property(property::REPORT)?;
         let details = String::from_utf8_lossy(&details);
         let mut map = headers(Map::ResponseHeaders)?;
+        self.traffic.status =
+            map.text(":status").and_then(|text| text.parse().ok()).unwrap_or_default();
         let answer = self.core.on_response_headers(
             &Envoy,
             &details,
@@ -81,10 +96,7 @@ impl Stream {
             end_of_stream,
         );
         match answer {
-            Some(answer) => {
-                self.replied = true;
-                Ok(reply(&answer))
-            }
+            Some(answer) => Ok(self.reply(&answer)),
             None => set_headers(Map::ResponseHeaders, &map).map(|()| Action::Continue),
         }
     }
@@ -139,15 +151,15 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        // What is held counts again and again.
+        let before = if self.waiting { 0 } else { self.traffic.received };
+        self.traffic.received = before.saturating_add(size as u64);
         match (self.waiting, end_of_stream) {
             (true, true) => self.on_whole_body(size),
             (true, false) => Action::Pause,
             (false, _) if self.replied => Action::Pause,
             (false, _) => match self.core.on_request_bytes(size) {
-                Some(answer) => {
-                    self.replied = true;
-                    reply(&answer)
-                }
+                Some(answer) => self.reply(&answer),
                 None => Action::Continue,
             },
         }
@@ -171,6 +183,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.traffic.sent = self.traffic.sent.saturating_add(size as u64);
         if self.core.reads_response() {
             match abi::buffer(Buffer::ResponseBody, 0, size) {
                 Ok(bytes) => self.core.on_response_bytes(&bytes),
@@ -191,14 +204,12 @@ impl HttpContext for Stream {
     }
 
     fn on_log(&mut self) {
-        for (name, by) in self.core.cached().into_iter().flat_map(Effect::counts) {
-            counters::count(name, by);
-        }
         let written = abi::property(property::REPORT).and_then(|report| {
             let details = abi::property("response\0code_details")?.unwrap_or_default();
             let details = String::from_utf8_lossy(&details);
-            let record = self.core.record(&Envoy, report.as_deref(), &details);
-            abi::set_property(record::PROPERTY, &record)
+            let logged = self.core.on_log(&Envoy, report.as_deref(), &details, self.traffic);
+            metrics::add(logged.groups);
+            abi::set_property(record::PROPERTY, &logged.record)
         });
         if let Err(error) = written {
             log::error!("the log record was not written: {error}");

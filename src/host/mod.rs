@@ -3,9 +3,9 @@
 
 mod abi;
 mod caller;
-mod counters;
 mod gateway;
 mod logger;
+mod metrics;
 mod provider;
 mod world;
 
@@ -46,6 +46,10 @@ impl Root {
         let policies = registry.callers.iter().flat_map(|callers| callers.policies());
         for account in policies.flat_map(spending::accounts) {
             Account::open(&world::Envoy, &account);
+        }
+        if let Some(settings) = &registry.metrics {
+            settings.open(&world::Envoy);
+            metrics::note_config(&registry.config_version);
         }
         Ok(registry)
     }

@@ -119,11 +119,16 @@ pub struct Times {
 }
 
 impl Record {
+    /// Fills in how long the request took to come.
+    pub fn note_received(&mut self, times: Times) {
+        let Times { started, received, .. } = times;
+        let since = received.saturating_sub(started) / 1_000_000;
+        self.request_ms = (received > 0).then_some(since);
+    }
+
     /// Fills in what the attempts took.
     pub fn note_times(&mut self, times: Times, report: &Report) {
-        let Times { started, received, ended } = times;
-        let since = |nanoseconds: u64| nanoseconds.saturating_sub(started) / 1_000_000;
-        self.request_ms = (received > 0).then(|| since(received));
+        let Times { started, ended, .. } = times;
         if !report.attempts.is_empty() {
             let upstream = report.attempts.iter().fold(0u64, |sum, one| sum.saturating_add(one.ms));
             let others = [self.request_ms.unwrap_or_default(), upstream, report.waited];

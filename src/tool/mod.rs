@@ -5,6 +5,7 @@ mod envoy;
 mod field;
 mod fields;
 mod files;
+mod metrics;
 mod model;
 mod prices;
 mod providers;
@@ -56,6 +57,8 @@ enum Command {
         #[arg(long)]
         schema: bool,
     },
+    /// Prints the metrics.
+    Metrics,
     /// Prints the catalogue of prices that costs are counted with.
     Prices {
         /// As JSON.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Providers { .. } => print(&providers::text()).map(success),
         Command::Fields { schema: true } => print(&fields::schema()).map(success),
         Command::Fields { schema: false } => print(&fields::markdown()).map(success),
+        Command::Metrics => print(&metrics::markdown()).map(success),
         Command::Prices { json: true } => print(&prices::json()).map(success),
         Command::Prices { json: false } => print(&prices::text()).map(success),
     };

@@ -49,6 +49,8 @@ pub struct Gateway {
     pub prices: Catalogue,
     /// Who may ask; `None`: everybody.
     pub callers: Option<Callers>,
+    /// What is measured; `None`: nothing.
+    pub metrics: Option<Metrics>,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -347,6 +349,26 @@ pub struct RateLimitService {
     pub timeout: u64,
     /// Whether requests are refused while it does not answer.
     pub deny_on_failure: bool,
+}
+
+/// By which labels requests are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Keys of metadata that are labels.
+    pub tags: Vec<String>,
+    /// Names of models that are labels, beside those that the rest of the file and the catalogue of
+    /// prices know.
+    pub models: Vec<String>,
+    /// Values of a tag, at most.
+    pub max_values: u64,
+    /// Different sets of labels of requests, at most.
+    pub max_series: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { tags: Vec::new(), models: Vec::new(), max_values: 100, max_series: 2000 }
+    }
 }
 
 /// A sink of the access log.

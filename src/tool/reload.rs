@@ -52,9 +52,11 @@ impl<'a> Reload<'a> {
             return Vec::new();
         }
         match check::load(self.config, environment) {
-            Ok(gateway) => {
+            Ok(mut gateway) => {
+                let fixed = self.fixed(&gateway);
+                self.keep_labels(&mut gateway);
                 self.watch(watched(self.config, &gateway.secret_files), &now);
-                self.apply(&gateway)
+                self.apply(&gateway, &fixed)
             }
             Err(rejected) => {
                 let mut paths = self.watched.clone();
@@ -80,7 +82,7 @@ impl<'a> Reload<'a> {
         self.watched = paths;
     }
 
-    fn apply(&mut self, gateway: &Gateway) -> Vec<String> {
+    fn apply(&mut self, gateway: &Gateway, fixed: &[&str]) -> Vec<String> {
         let fresh = render::files(gateway, self.places);
         let result = self.replace(fresh);
         let mut lines = match result {
@@ -89,11 +91,19 @@ impl<'a> Reload<'a> {
                 vec![error.to_string(), format!("{}: not reloaded", self.config.display())]
             }
         };
-        let fixed = self.fixed(gateway);
         if !fixed.is_empty() {
             lines.push(format!("warning: takes effect at the next start: {}", fixed.join(", ")));
         }
         lines
+    }
+
+    /// Envoy knows the labels from its start, and could not tell others from names.
+    fn keep_labels(&self, gateway: &mut Gateway) {
+        match (&mut gateway.metrics, &self.started.metrics) {
+            (Some(metrics), Some(started)) => metrics.tags.clone_from(&started.tags),
+            (metrics, None) => *metrics = None,
+            (None, Some(_)) => {}
+        }
     }
 
     fn replace(&mut self, fresh: Vec<File>) -> std::io::Result<()> {
@@ -116,10 +126,16 @@ impl<'a> Reload<'a> {
             ("admin", old.admin == gateway.admin),
             ("concurrency", old.concurrency == gateway.concurrency),
             ("logs", old.logs == gateway.logs),
+            ("metrics.tags", labels(old) == labels(gateway) || gateway.metrics.is_none()),
             ("limits.idle_timeout", old.limits.idle_timeout == gateway.limits.idle_timeout),
         ];
         fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }
+}
+
+/// What is measured by; `None`: nothing is.
+fn labels(gateway: &Gateway) -> Option<&[String]> {
+    gateway.metrics.as_ref().map(|metrics| metrics.tags.as_slice())
 }
 
 fn watched(config: &Path, secrets: &[PathBuf]) -> Vec<PathBuf> {

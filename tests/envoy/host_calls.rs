@@ -27,6 +27,15 @@ fn a_request_needs_no_more_host_calls_than_documented() {
         let body = CHAT_STREAM.replace("\"m\"", &format!("\"m\",\"max_tokens\":{chunks}"));
         gateway.chat(&[key], &body)
     };
+    // A metric with new labels takes one more call, once.
+    for key in [OAI, ANT] {
+        assert_eq!(gateway.chat(&[key], CHAT).status, 200);
+    }
+    let ended = || gateway.stderr().matches("[host->vm] proxy_on_delete(").count();
+    let settled = Instant::now() + Duration::from_secs(15);
+    while ended() < 4 && Instant::now() < settled {
+        thread::sleep(Duration::from_millis(50));
+    }
     let mut found = vec![
         ("chat, passed through", calls(&gateway, chat)),
         ("chat, translated", calls(&gateway, || gateway.chat(&[ANT], CHAT))),

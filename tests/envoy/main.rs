@@ -18,6 +18,7 @@ mod forgery;
 mod gemini;
 mod host_calls;
 mod limits;
+mod metrics;
 mod passing;
 mod providers;
 mod reload;

@@ -5,6 +5,7 @@ mod cache;
 mod caller;
 mod custom_host;
 mod jwt;
+mod metrics;
 mod prices;
 mod resilience;
 mod saved;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Cache, Gateway, Limits, Log, OutlierDetection, Overrides};
+use super::model::{Cache, Gateway, Limits, Log, Metrics, OutlierDetection, Overrides};
 use super::yaml::Node;
 use crate::provider::{self, PROVIDERS, Provider};
 
@@ -76,7 +77,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "listen",
     "admin",
     "concurrency",
@@ -96,6 +97,7 @@ const KEYS: [&str; 19] = [
     "api_keys",
     "jwt",
     "rate_limit_service",
+    "metrics",
 ];
 
 impl Checker<'_> {
@@ -159,6 +161,10 @@ impl Checker<'_> {
             },
             prices: self.prices(fields.get("prices")),
             callers,
+            metrics: match fields.get("metrics") {
+                Some(field) => self.metrics(field),
+                None => Some(Metrics::default()),
+            },
             secret_files: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Places, extension, internal, listener, relay};
+use super::{CLUSTERS, Places, extension, internal, listener, relay, stats};
 use crate::tool::model::Gateway;
 
 /// Far above what one machine serves; Envoy warns when there is no limit.
@@ -18,6 +18,7 @@ pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
         "node": { "id": "portkey-envoy", "cluster": "portkey-envoy" },
         "admin": { "address": super::socket_address(&host, port) },
         "bootstrap_extensions": extensions(),
+        "stats_config": stats::config(gateway),
         "dynamic_resources": { "cds_config": places.source(CLUSTERS) },
         "static_resources": {
             "listeners": listeners,

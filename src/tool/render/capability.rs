@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// All that the module uses; a test compares the list with the built module's.
-const ALLOWED: [&str; 42] = [
+const ALLOWED: [&str; 44] = [
     // Envoy's, which src/host/abi.rs and the SDK's dispatcher call.
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
@@ -14,11 +14,13 @@ const ALLOWED: [&str; 42] = [
     "proxy_get_current_time_nanoseconds",
     "proxy_get_header_map_pairs",
     "proxy_get_log_level",
+    "proxy_get_metric",
     "proxy_get_property",
     "proxy_get_shared_data",
     "proxy_http_call",
     "proxy_increment_metric",
     "proxy_log",
+    "proxy_record_metric",
     "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_send_local_response",

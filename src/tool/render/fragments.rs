@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{CLUSTERS, CUSTOM_ROUTES, ROUTES};
 use super::{
     File, Places, access_log, any, bootstrap, cache, cluster, custom, discovery, file, filters,
-    internal, listener, merge, plugin, plugin_file, route, secret,
+    internal, listener, merge, plugin, plugin_file, route, secret, stats,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -20,6 +20,8 @@ const PREFIX: &str = "/v1/";
 pub struct Parts {
     /// `bootstrap_extensions` of the bootstrap.
     pub bootstrap_extensions: Value,
+    /// `stats_config` of the bootstrap.
+    pub stats_config: Value,
     /// Fields of the connection manager that clients reach.
     pub connection_manager: Value,
     /// `http_filters` of it, before the router.
@@ -38,6 +40,7 @@ impl Parts {
         let upstreams = upstream::list(gateway);
         Self {
             bootstrap_extensions: bootstrap::extensions(),
+            stats_config: stats::config(gateway),
             connection_manager: merge(listener::options(gateway), listener::upgrades()),
             http_filters: json!([merge(
                 plugin::filter(Role::Gateway, places),
@@ -52,6 +55,7 @@ impl Parts {
     fn files(&self) -> Vec<File> {
         let parts = [
             ("bootstrap_extensions", &self.bootstrap_extensions),
+            ("stats_config", &self.stats_config),
             ("connection_manager", &self.connection_manager),
             ("http_filters", &self.http_filters),
             ("access_log", &self.access_log),

@@ -23,6 +23,11 @@ pub fn merge(
         root.entry("bootstrap_extensions").or_insert_with(|| json!([])),
         &parts.bootstrap_extensions,
     );
+    let stats = root.entry("stats_config").or_insert_with(|| json!({}));
+    let stats = stats.as_object_mut().ok_or("stats_config must be an object")?;
+    for (field, ours) in parts.stats_config.as_object().into_iter().flatten() {
+        append(stats.entry(field).or_insert_with(|| json!([])), ours);
+    }
     let dynamic = root.entry("dynamic_resources").or_insert_with(|| json!({}));
     let dynamic = dynamic.as_object_mut().ok_or("dynamic_resources must be an object")?;
     for (field, path) in [("cds_config", CLUSTERS), ("lds_config", "listeners.json")] {

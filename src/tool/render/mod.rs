@@ -20,6 +20,7 @@ mod relay;
 mod resilience;
 mod route;
 mod secret;
+mod stats;
 
 use std::path::PathBuf;
 

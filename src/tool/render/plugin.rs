@@ -1,11 +1,11 @@
 //! ECDS resources: the module in each of its two roles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::{Module, Places, any, cache, callers, capability, discovery, merge};
-use crate::config::settings::{CustomHost, Role, Settings, VERSION, VirtualKey};
+use crate::config::settings::{CustomHost, Metrics, Role, Settings, VERSION, VirtualKey};
 use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
 use crate::tool::model::{self, Gateway};
@@ -128,6 +128,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
             Role::Gateway => callers::settings(gateway),
             Role::Provider => None,
         },
+        metrics: match role {
+            Role::Gateway => gateway.metrics.as_ref().map(|metrics| measured(metrics, gateway)),
+            Role::Provider => None,
+        },
         custom_hosts: match role {
             Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),
             Role::Provider => Vec::new(),
@@ -149,6 +153,43 @@ fn virtual_keys(gateway: &Gateway) -> BTreeMap<String, VirtualKey> {
         (slug.clone(), settings)
     };
     gateway.virtual_keys.iter().map(virtual_key).collect()
+}
+
+/// What is measured, with the models that the file names.
+fn measured(metrics: &model::Metrics, gateway: &Gateway) -> Metrics {
+    let mut models: BTreeSet<String> = metrics.models.iter().cloned().collect();
+    for key in gateway.virtual_keys.values() {
+        let params = [&key.default_params, &key.override_params];
+        params.into_iter().flatten().for_each(|params| add_models(&mut models, params.get()));
+        models.extend(key.access.allowed_models.iter().flatten().cloned());
+    }
+    gateway.configs.values().for_each(|config| add_models(&mut models, config.get()));
+    let callers = gateway.callers.iter().flat_map(|callers| callers.keys.values());
+    models.extend(callers.flat_map(|caller| caller.models.iter().flatten().cloned()));
+    let semantic = gateway.cache.as_ref().and_then(|cache| cache.semantic.as_ref());
+    models.extend(semantic.map(|semantic| semantic.model.clone()));
+    models.retain(|model| !model.ends_with('*'));
+    Metrics {
+        tags: metrics.tags.clone(),
+        models,
+        max_values: metrics.max_values,
+        max_series: metrics.max_series,
+    }
+}
+
+/// Adds what stands under `model` wherever in the JSON it is.
+fn add_models(models: &mut BTreeSet<String>, json: &str) {
+    let mut rest: Vec<Value> = serde_json::from_str(json).into_iter().collect();
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(members) => {
+                models.extend(members.get("model").and_then(Value::as_str).map(str::to_owned));
+                rest.extend(members.into_iter().map(|(_, member)| member));
+            }
+            Value::Array(items) => rest.extend(items),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
 }
 
 fn custom_host(host: &model::CustomHost) -> CustomHost {

@@ -41,11 +41,13 @@ fn an_equal_request_gets_the_kept_answer() {
     assert_eq!(hit["saved_tokens"], 7);
     assert!(hit["saved_ms"].is_number() && hit["prompt_tokens"].is_null(), "{hit}");
     assert!(log[4]["cache_status"].is_null());
-    let counted = gateway.stats("portkey.cache");
-    let count =
-        |name: &str| counted.iter().find(|(full, _)| full.ends_with(name)).map(|(_, count)| *count);
-    assert_eq!(count("portkey.cache.hit"), Some(2), "{counted:?}");
-    assert_eq!(count("portkey.cache.saved_tokens"), Some(14), "{counted:?}");
+    let counted = gateway.stats("portkey_cache");
+    let count = |name: &str| {
+        let series = counted.iter().filter(|(full, _)| full.contains(name));
+        series.map(|(_, count)| count).sum::<u64>()
+    };
+    assert_eq!(count("portkey_cache_hits_total"), 2, "{counted:?}");
+    assert_eq!(count("portkey_cache_saved_tokens_total"), 14, "{counted:?}");
     gateway.assert_healthy();
 }
 
