@@ -17,6 +17,10 @@ use crate::provider::{BaseUrl, Provider, Values};
 pub struct Gateway {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// How clients connect there; `None`: without TLS.
+    pub tls: Option<Tls>,
+    /// Whether they may use HTTP/3 as well.
+    pub http3: bool,
     /// Envoy's admin interface; always a loopback address.
     pub admin: SocketAddr,
     /// Envoy workers.
@@ -186,6 +190,17 @@ impl fmt::Display for CustomHost {
         f.write_str(&self.name)?;
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
+}
+
+/// What the listener shows clients, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, and those that lead to one that clients trust.
+    pub certificate: String,
+    /// Its key.
+    pub private_key: Secret,
+    /// Who signs the certificates of clients; `None`: they need none.
+    pub client_ca: Option<String>,
 }
 
 /// Thresholds of each provider cluster.
@@ -391,6 +406,12 @@ pub struct Limits {
     pub idle_timeout: u64,
     /// Until a connection to a provider stands.
     pub connect_timeout: u64,
+    /// Connections of clients at a time.
+    pub connections: u64,
+    /// Requests at a time on one of them, with HTTP/2 and HTTP/3.
+    pub streams: u64,
+    /// Memory of Envoy but for the VMs; above it requests are refused.
+    pub memory: u64,
 }
 
 impl Default for Limits {
@@ -400,6 +421,9 @@ impl Default for Limits {
             request_timeout: 600_000,
             idle_timeout: 300_000,
             connect_timeout: 5_000,
+            connections: 50_000,
+            streams: 100,
+            memory: 2 << 30,
         }
     }
 }

@@ -123,11 +123,17 @@ impl<'a> Reload<'a> {
         let old = self.started;
         let fields = [
             ("listen", old.listen == gateway.listen),
+            // Another certificate is none of them.
+            ("tls", shape(old) == shape(gateway)),
+            ("http3", old.http3 == gateway.http3),
             ("admin", old.admin == gateway.admin),
             ("concurrency", old.concurrency == gateway.concurrency),
             ("logs", old.logs == gateway.logs),
             ("metrics.tags", labels(old) == labels(gateway) || gateway.metrics.is_none()),
             ("limits.idle_timeout", old.limits.idle_timeout == gateway.limits.idle_timeout),
+            ("limits.connections", old.limits.connections == gateway.limits.connections),
+            ("limits.streams", old.limits.streams == gateway.limits.streams),
+            ("limits.memory", old.limits.memory == gateway.limits.memory),
         ];
         fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }
@@ -136,6 +142,11 @@ impl<'a> Reload<'a> {
 /// What is measured by; `None`: nothing is.
 fn labels(gateway: &Gateway) -> Option<&[String]> {
     gateway.metrics.as_ref().map(|metrics| metrics.tags.as_slice())
+}
+
+/// Whether there is TLS, and whether clients need certificates.
+fn shape(gateway: &Gateway) -> Option<bool> {
+    gateway.tls.as_ref().map(|tls| tls.client_ca.is_some())
 }
 
 fn watched(config: &Path, secrets: &[PathBuf]) -> Vec<PathBuf> {

@@ -159,6 +159,7 @@ fn announce(gateway: &Gateway) -> Result<(), Lines> {
         let line = "Envoy refused the configuration; its own messages are above";
         return Err(vec![line.to_owned()]);
     }
-    report(&[format!("listening on http://{listen}, admin on http://{admin}")]);
+    let scheme = if gateway.tls.is_some() { "https" } else { "http" };
+    report(&[format!("listening on {scheme}://{listen}, admin on http://{admin}")]);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod resilience;
 mod saved;
 mod secret;
 mod setting;
+mod tls;
 mod value;
 mod virtual_key;
 
@@ -77,8 +78,10 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "listen",
+    "tls",
+    "http3",
     "admin",
     "concurrency",
     "providers",
@@ -100,6 +103,14 @@ const KEYS: [&str; 20] = [
     "metrics",
 ];
 
+/// Most connections of clients: what the system has ports for, many times over.
+const MAX_CONNECTIONS: u64 = 10_000_000;
+/// Most streams of one connection: what Envoy takes.
+const MAX_STREAMS: u64 = (1 << 31) - 1;
+/// Memory that Envoy needs to serve at all, and 1 TiB.
+const MIN_MEMORY: u64 = 64 << 20;
+const MAX_MEMORY: u64 = 1 << 40;
+
 impl Checker<'_> {
     fn gateway(&mut self, root: &Field<'_>) -> Gateway {
         let fields = Fields::open(root, &KEYS, &mut self.problems);
@@ -120,9 +131,12 @@ impl Checker<'_> {
         let configs: Vec<&str> = configs.iter().flatten().map(|(slug, _)| *slug).collect();
         let names = caller::Names { virtual_keys: &slugs, configs: &configs };
         let callers = self.callers(&fields, &names);
+        let tls = fields.get("tls").and_then(|field| self.tls(field));
         let providers = fields.get("providers").map(|f| self.providers(f)).unwrap_or_default();
         Gateway {
             listen,
+            http3: self.http3(&fields, tls.as_ref()),
+            tls,
             admin,
             concurrency: self
                 .number(fields.get("concurrency"), 1..=1024)
@@ -253,7 +267,15 @@ impl Checker<'_> {
     }
 
     fn limits(&mut self, field: &Field<'_>) -> Limits {
-        let known = ["request_body", "request_timeout", "idle_timeout", "connect_timeout"];
+        let known = [
+            "request_body",
+            "request_timeout",
+            "idle_timeout",
+            "connect_timeout",
+            "connections",
+            "streams",
+            "memory",
+        ];
         let fields = Fields::open(field, &known, &mut self.problems);
         let usual = Limits::default();
         let mut time = |name, default| self.milliseconds(fields.get(name)).unwrap_or(default);
@@ -262,6 +284,13 @@ impl Checker<'_> {
             idle_timeout: time("idle_timeout", usual.idle_timeout),
             connect_timeout: time("connect_timeout", usual.connect_timeout),
             request_body: self.size(fields.get("request_body")).unwrap_or(usual.request_body),
+            connections: self
+                .number(fields.get("connections"), 1..=MAX_CONNECTIONS)
+                .unwrap_or(usual.connections),
+            streams: self.number(fields.get("streams"), 1..=MAX_STREAMS).unwrap_or(usual.streams),
+            memory: self
+                .size_within(fields.get("memory"), MIN_MEMORY..=MAX_MEMORY)
+                .unwrap_or(usual.memory),
         }
     }
 

@@ -69,19 +69,36 @@ impl Checker<'_> {
 
     /// Bytes, or text such as `64KiB`.
     pub(super) fn size(&mut self, field: Option<&Field<'_>>) -> Option<u64> {
+        self.size_within(field, 1..=MAX_BODY)
+    }
+
+    pub(super) fn size_within(
+        &mut self,
+        field: Option<&Field<'_>>,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let field = field?;
         let Node::Text(text) = field.node else {
-            return self.number(Some(field), 1..=MAX_BODY);
+            return self.number(Some(field), range);
         };
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
         let bytes = units.iter().find_map(|(unit, shift)| {
             let count: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
             count.checked_mul(1 << shift)
         });
-        let bytes = bytes.filter(|bytes| (1..=MAX_BODY).contains(bytes));
+        let bytes = bytes.filter(|bytes| range.contains(bytes));
         if bytes.is_none() {
-            let message = "must be a number of bytes or such as \"64KiB\", at most \"1GiB\"";
-            self.problems.add(&field.path, message);
+            let most = range.end() >> 30;
+            self.problems.add(
+                &field.path,
+                format_args!(
+                    "must be a number of bytes or such as \"64KiB\", {}at most \"{most}GiB\"",
+                    match range.start() >> 20 {
+                        0 => String::new(),
+                        least => format!("at least \"{least}MiB\", "),
+                    }
+                ),
+            );
         }
         bytes
     }

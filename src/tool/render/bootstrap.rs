@@ -3,20 +3,25 @@
 use serde_json::{Value, json};
 
 use super::{CLUSTERS, Places, extension, internal, listener, relay, stats};
-use crate::tool::model::Gateway;
+use crate::tool::model::{Gateway, Limits};
 
-/// Far above what one machine serves; Envoy warns when there is no limit.
-const MAX_CONNECTIONS: u32 = 50_000;
+/// Shares of `limits.memory` at which Envoy saves, and at which it refuses requests.
+const TIGHT: f64 = 0.90;
+const FULL: f64 = 0.95;
 
 /// The whole bootstrap.
 pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
     let (host, port) = (gateway.admin.ip().to_string(), gateway.admin.port());
-    let mut listeners = vec![listener::listener(gateway, places)];
+    let mut listeners = listener::listeners(gateway, places);
     listeners.push(internal::gateway(gateway, places));
     listeners.extend(internal_listeners(places));
     json!({
         "node": { "id": "portkey-envoy", "cluster": "portkey-envoy" },
-        "admin": { "address": super::socket_address(&host, port) },
+        "admin": {
+            "address": super::socket_address(&host, port),
+            // Or nobody could look at a gateway that has all the clients that it takes.
+            "ignore_global_conn_limit": true,
+        },
         "bootstrap_extensions": extensions(),
         "stats_config": stats::config(gateway),
         "dynamic_resources": { "cds_config": places.source(CLUSTERS) },
@@ -24,12 +29,40 @@ pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
             "listeners": listeners,
         },
         "layered_runtime": { "layers": [{ "name": "admin", "admin_layer": {} }] },
-        "overload_manager": { "resource_monitors": [extension(
-            "envoy.resource_monitors.global_downstream_max_connections",
-            "envoy.extensions.resource_monitors.downstream_connections.v3.\
-             DownstreamConnectionsConfig",
-            json!({ "max_active_downstream_connections": MAX_CONNECTIONS }),
-        )] },
+        "overload_manager": overload_manager(&gateway.limits),
+    })
+}
+
+/// What happens before the machine has no memory or descriptors left. The memory of the VMs is not
+/// Envoy's own and does not count.
+fn overload_manager(limits: &Limits) -> Value {
+    const HEAP: &str = "envoy.resource_monitors.fixed_heap";
+    let action = |name: &str, share: f64| {
+        json!({
+            "name": format!("envoy.overload_actions.{name}"),
+            "triggers": [{ "name": HEAP, "threshold": { "value": share } }],
+        })
+    };
+    json!({
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            extension(
+                "envoy.resource_monitors.global_downstream_max_connections",
+                "envoy.extensions.resource_monitors.downstream_connections.v3.\
+                 DownstreamConnectionsConfig",
+                json!({ "max_active_downstream_connections": limits.connections }),
+            ),
+            extension(
+                HEAP,
+                "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                json!({ "max_heap_size_bytes": limits.memory }),
+            ),
+        ],
+        "actions": [
+            action("shrink_heap", TIGHT),
+            action("disable_http_keepalive", TIGHT),
+            action("stop_accepting_requests", FULL),
+        ],
     })
 }
 

@@ -94,7 +94,8 @@ pub(super) fn guard(relayed: bool) -> Value {
     header_mutation(json!({ "request_mutations": request, "response_mutations": response }))
 }
 
-fn header_mutation(mutations: Value) -> Value {
+/// Changes headers.
+pub(super) fn header_mutation(mutations: Value) -> Value {
     extension(
         "envoy.filters.http.header_mutation",
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",

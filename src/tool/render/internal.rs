@@ -135,6 +135,8 @@ pub(super) fn listener(name: &str, options: Value, mut filters: Vec<Value>) -> V
     json!({
         "name": name,
         "internal_listener": {},
+        // Only clients are counted.
+        "ignore_global_conn_limit": true,
         "filter_chains": [{
             "filters": [listener::connection_manager(merge(manager, options))],
         }],

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     PRIVATE_HEADERS, Places, access_log, duration, early_mutation, extension, filters, merge,
-    plugin, route,
+    plugin, refusal, route, tls,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -12,16 +12,80 @@ use crate::tool::model::Gateway;
 const NAME: &str = "portkey";
 /// A config object may travel in a header.
 const MAX_HEADERS_KIB: u32 = 256;
+/// Clients send some dozens.
+const MAX_HEADERS: u32 = 100;
+/// Of a connection, in either direction, before its reader or writer waits. Bodies that are read as
+/// a whole have a limit of their own.
+const CONNECTION_BUFFER: u32 = 1 << 20;
+/// What a client may send of one request, and of all on its connection, before we have read it.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A connection without a request.
+const IDLE_CONNECTION: &str = "3600s";
 /// The value of the header `upgrade`.
 pub(super) const WEBSOCKET: &str = "websocket";
 
-/// The listener.
-pub(super) fn listener(gateway: &Gateway, places: &Places) -> Value {
+/// The listener, and beside it the one for HTTP/3.
+pub(super) fn listeners(gateway: &Gateway, places: &Places) -> Vec<Value> {
     let (host, port) = (gateway.listen.ip().to_string(), gateway.listen.port());
-    json!({
+    let transport = gateway.tls.as_ref().map_or(json!({}), |tls| tls::over_tcp(tls, places));
+    let manager = manager(gateway, places);
+    let over_tcp = merge(json!({ "filters": [connection_manager(manager.clone())] }), transport);
+    let mut listeners = vec![json!({
         "name": NAME,
         "address": super::socket_address(&host, port),
-        "filter_chains": [{ "filters": [connection_manager(manager(gateway, places))] }],
+        "per_connection_buffer_limit_bytes": CONNECTION_BUFFER,
+        "filter_chains": [over_tcp],
+    })];
+    if let Some(tls) = gateway.tls.as_ref().filter(|_| gateway.http3) {
+        let manager = merge(manager, http3(gateway));
+        let chain = json!({ "filters": [connection_manager(manager)] });
+        listeners.push(json!({
+            "name": format!("{NAME}.http3"),
+            "address": { "socket_address": {
+                "protocol": "UDP", "address": host, "port_value": port,
+            } },
+            "udp_listener_config": { "quic_options": {} },
+            "filter_chains": [merge(chain, tls::over_quic(tls, places))],
+        }));
+    }
+    listeners
+}
+
+/// What one client may have under way, and how much of it is kept for it.
+fn http2(gateway: &Gateway) -> Value {
+    json!({
+        "common_http_protocol_options": {
+            "idle_timeout": IDLE_CONNECTION,
+            "max_headers_count": MAX_HEADERS,
+        },
+        "http2_protocol_options": {
+            "max_concurrent_streams": gateway.limits.streams,
+            "initial_stream_window_size": STREAM_WINDOW,
+            "initial_connection_window_size": CONNECTION_WINDOW,
+        },
+    })
+}
+
+/// The same for HTTP/3.
+fn http3(gateway: &Gateway) -> Value {
+    json!({
+        "codec_type": "HTTP3",
+        "http3_protocol_options": { "quic_protocol_options": {
+            "max_concurrent_streams": gateway.limits.streams,
+            "initial_stream_window_size": STREAM_WINDOW,
+            "initial_connection_window_size": CONNECTION_WINDOW,
+        } },
+    })
+}
+
+/// Tells clients of the listener for HTTP/3, whatever the answer is.
+fn alternative(gateway: &Gateway) -> Option<Value> {
+    let value = format!("h3=\":{}\"; ma=86400", gateway.listen.port());
+    gateway.http3.then(|| {
+        filters::header_mutation(json!({
+            "response_mutations": [{ "append": super::set("alt-svc", &value) }],
+        }))
     })
 }
 
@@ -52,13 +116,16 @@ pub(super) fn routes(places: &Places) -> Value {
 }
 
 fn manager(gateway: &Gateway, places: &Places) -> Value {
+    let filters = alternative(gateway).into_iter();
+    let filters: Vec<Value> =
+        filters.chain([plugin::filter(Role::Gateway, places), router()]).collect();
     let ours = json!({
-        "http_filters": [plugin::filter(Role::Gateway, places), router()],
+        "http_filters": filters,
         "access_log": access_log::loggers(&gateway.logs),
     });
     let ours = merge(ours, routes(places));
     let manager = merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway));
-    merge(merge(manager, upgrades()), ours)
+    merge(merge(merge(merge(manager, upgrades()), http2(gateway)), refusal::rules()), ours)
 }
 
 /// WebSockets. Istio's connection managers have them of themselves, and Envoy takes no kind twice.

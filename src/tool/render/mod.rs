@@ -16,11 +16,13 @@ mod into;
 pub mod istio;
 mod listener;
 mod plugin;
+mod refusal;
 mod relay;
 mod resilience;
 mod route;
 mod secret;
 mod stats;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -138,6 +140,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
     files.extend(signatures.filter_map(secret::aws));
     files.extend(cache::credentials(gateway).iter().map(secret::sds));
+    files.extend(gateway.tls.iter().flat_map(tls::files));
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
         file(ROUTES, route::resource(gateway, &upstreams)),
