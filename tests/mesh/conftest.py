@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support import outputs
 from support.upstream import Answer, Upstream, recorded
 
 OPENAI_SECRET = "sk-mesh-openai"
@@ -54,6 +55,7 @@ class Providers:
             },
             "logs": [{"type": "stdout"}],
         }
+        outputs.given("settings", outputs.secrets(settings | more))
         path.write_text(json.dumps(settings | more))
         return path
 

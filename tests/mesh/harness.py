@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from certificates import EGRESS_HOST
+from support import outputs
 from support.process import ROOT, free_ports
 
 EXAMPLES = ROOT / "envoy"
@@ -163,6 +164,10 @@ class Envoy:
         """Ends it by its pid."""
         if self._process is None:
             return
+        if self._process.poll() is None and self._is_live():
+            dump = self.ask_admin("GET", "/config_dump?include_eds")
+            pages = {f"{self.name}.config_dump": dump}
+            outputs.keep(self.log.parent, (self.log, self.output), pages)
         self._process.terminate()
         try:
             self._process.wait(STOP)

@@ -54,6 +54,9 @@ fn the_list_of_cases_is_what_the_suite_runs() {
          Written by `GOLDEN=update cargo test --test security`; run by `cargo test --test security`. \
          Each case is a request to a real Envoy with the release module.\n",
     );
+    let count = THEMES.iter().map(|theme| theme.cases.len()).sum::<usize>();
+    text.push_str(&format!("There are {count} cases.\n"));
+    println!("{count} cases");
     let mut names = HashSet::new();
     for theme in THEMES {
         text.push_str(&format!(

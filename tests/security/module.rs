@@ -89,7 +89,7 @@ impl Edited {
             .spawn()
             .unwrap();
         let edited = Self { port, dir, child };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < deadline, "Envoy did not start: {}", edited.stderr());
             std::thread::sleep(Duration::from_millis(50));

@@ -1,5 +1,6 @@
 //! A client that sends any bytes.
 
+use super::support::outputs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -42,7 +43,10 @@ pub fn talk(port: u16, bytes: &[u8]) -> Answers {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the gateway listens");
     // It may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
-    read(&mut stream, is_answer)
+    outputs::given(bytes);
+    let answers = read(&mut stream, is_answer);
+    outputs::answered(&answers.bytes);
+    answers
 }
 
 /// Reads until the peer closes the connection, or a while after `done` says that all is there.

@@ -1,5 +1,6 @@
 //! A plain HTTP/1.1 client that shows what came when, and whether it came to its end.
 
+use super::outputs;
 use super::upstream::{read_chunk, read_headers};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -58,7 +59,11 @@ pub fn send_raw(port: u16, request: &[u8]) -> Response {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     // A gateway may answer and close before it has read everything.
     let _ = stream.write_all(request);
-    read_response(&mut BufReader::new(stream), started)
+    outputs::given(request);
+    let response = read_response(&mut BufReader::new(stream), started);
+    outputs::answered(format!("{:?}\n", response.headers).as_bytes());
+    outputs::answered(&response.body);
+    response
 }
 
 fn read_response(reader: &mut BufReader<TcpStream>, started: Instant) -> Response {

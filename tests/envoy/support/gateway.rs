@@ -1,6 +1,7 @@
 //! The gateway as a user runs it: `portkey-envoy run` with the release module and a real Envoy.
 
 use super::client::{self, Response};
+use super::outputs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -52,6 +53,7 @@ impl Gateway {
         let config = dir.path().join("gateway.yaml");
         let text = Self::config(dir.path(), port, admin, yaml);
         let text = text.replacen("concurrency: 1", &format!("concurrency: {workers}"), 1);
+        outputs::given(text.as_bytes());
         std::fs::write(&config, text).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let child = Command::new(env!("CARGO_BIN_EXE_portkey-envoy"))
@@ -80,16 +82,13 @@ impl Gateway {
     }
 
     fn wait_until_ready(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        // A machine that is busy with other tests needs its time.
+        let deadline = Instant::now() + Duration::from_secs(120);
         while Instant::now() < deadline {
             if self.child.try_wait().unwrap().is_some() {
                 break;
             }
-            let ready = std::net::TcpStream::connect(("127.0.0.1", self.admin)).is_ok()
-                && client::send(self.admin, "GET", "/ready", &[], b"").status == 200
-                && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-                && client::send(self.port, "GET", "/health", &[], b"").status == 200;
-            if ready {
+            if answers(self.admin, "ready") && answers(self.port, "health") {
                 return true;
             }
             thread::sleep(Duration::from_millis(50));
@@ -156,6 +155,7 @@ impl Gateway {
 
     /// Sends a signal to the tool and waits for it to end.
     pub fn stop(&mut self, signal: i32) -> std::process::ExitStatus {
+        outputs::keep(self.dir.path(), self.admin, self.child.id());
         let pid = self.child.id().to_string();
         Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
         self.child.wait().unwrap()
@@ -168,6 +168,11 @@ impl Drop for Gateway {
             self.stop(15);
         }
     }
+}
+
+/// Whether a server answers 200.
+fn answers(port: u16, path: &str) -> bool {
+    outputs::get(port, path).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
 }
 
 pub fn free_port() -> u16 {

@@ -5,4 +5,5 @@
 pub mod client;
 pub mod gateway;
 pub mod name_server;
+pub mod outputs;
 pub mod upstream;

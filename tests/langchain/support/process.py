@@ -13,6 +13,8 @@ from urllib.request import urlopen
 
 from jsonschema import Draft202012Validator
 
+from . import outputs
+
 ROOT = Path(__file__).resolve().parents[3]
 
 OPENAI_SECRET = "sk-openai-secret"
@@ -51,6 +53,7 @@ class GatewayProcess:
 
     def configure(self, settings):
         """Writes the gateway.yaml. JSON is YAML, too."""
+        outputs.given("settings", outputs.secrets(settings))
         self._config.write_text(json.dumps(settings))
 
     def start(self):
@@ -90,6 +93,7 @@ class GatewayProcess:
     def stop(self):
         """Ends it; returns its exit status."""
         if self._process.poll() is None:
+            self._keep()
             self._process.send_signal(signal.SIGTERM)
         try:
             return self._process.wait(STOP)
@@ -97,6 +101,14 @@ class GatewayProcess:
             self._process.kill()
             self._process.wait()
             raise
+
+    def _keep(self):
+        try:
+            pages = self.dumps()
+        except OSError:
+            # It has not come as far as that.
+            pages = {}
+        outputs.keep(self.directory, (self.log, self.output), pages)
 
     def statistics(self):
         """Envoy's counters and gauges by name."""
