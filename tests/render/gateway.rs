@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The program under test.
 pub const TOOL: &str = env!("CARGO_BIN_EXE_portkey-envoy");
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the cases are.
 pub fn fixtures() -> PathBuf {
