@@ -14,7 +14,7 @@ from support.process import ROOT, free_ports
 
 EXAMPLES = ROOT / "envoy"
 # Seconds until Envoy serves, or has ended.
-START, STOP = 30, 15
+START, STOP = 120, 15
 # Seconds that a draining Envoy tells its clients so before it closes its listeners.
 DRAIN = 1
 

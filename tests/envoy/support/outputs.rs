@@ -97,7 +97,10 @@ pub fn keep(dir: &Path, admin: u16, tool: u32) {
     if folder().is_none() {
         return;
     }
-    for file in ["stderr", "access.jsonl"] {
+    let line = std::fs::read(format!("/proc/{tool}/cmdline")).unwrap_or_default();
+    // Whoever has Envoy log all that it does sees headers as they are.
+    let traces = String::from_utf8_lossy(&line).contains("--log-level\0trace");
+    for file in ["stderr", "access.jsonl"].into_iter().skip(usize::from(traces)) {
         append(file, &std::fs::read(dir.join(file)).unwrap_or_default());
     }
     for page in PAGES {

@@ -30,7 +30,7 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "docs/log.schema.json").read_te
 LARGEST_BODY = 8 << 20
 
 # Seconds until the gateway serves, until it has ended, and until a log line is in the file.
-START, STOP, LOG = 30, 15, 5
+START, STOP, LOG = 120, 15, 5
 
 # What counts the virtual machines that died or could not be loaded, and refused configuration.
 FAILURES = re.compile(r"^(wasm\..*(vm_reload|crash|fail)|.*\.update_rejected).*$")
