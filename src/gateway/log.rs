@@ -23,6 +23,8 @@ pub struct Traffic {
 pub struct Logged {
     /// The log record.
     pub record: Vec<u8>,
+    /// Whether the request had an error.
+    pub failed: bool,
     /// What it adds to the metrics.
     pub groups: Vec<Group>,
 }
@@ -57,7 +59,8 @@ impl Gateway {
         self.record.response_code_details = Some(details.to_owned());
         self.note_break(details);
         let record = self.record.encode(report);
-        Logged { record, groups: self.observe(world, report, details, traffic) }
+        let failed = self.record.error_type.is_some();
+        Logged { record, failed, groups: self.observe(world, report, details, traffic) }
     }
 
     /// What breaks a stream off comes after the headers, so that the status does not tell.

@@ -209,6 +209,9 @@ impl HttpContext for Stream {
             let details = String::from_utf8_lossy(&details);
             let logged = self.core.on_log(&Envoy, report.as_deref(), &details, self.traffic);
             metrics::add(logged.groups);
+            if logged.failed {
+                abi::set_property(record::FAILED, b"1")?;
+            }
             abi::set_property(record::PROPERTY, &logged.record)
         });
         if let Err(error) = written {

@@ -13,6 +13,9 @@ use serde_json::Value;
 /// Name of the property that holds the record; in filter state it has the prefix `wasm.`.
 pub const PROPERTY: &str = "portkey.log";
 
+/// Name of another, which is there for requests with an error alone.
+pub const FAILED: &str = "portkey.failed";
+
 /// What the gateway role knows of a request. `None` means that the request did not get so far.
 #[derive(Debug, Default, Serialize)]
 pub struct Record {

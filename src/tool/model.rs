@@ -386,13 +386,66 @@ impl Default for Metrics {
     }
 }
 
-/// A sink of the access log.
+/// A sink of the access log, and which requests it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Log {
-    /// One JSON object a line, appended to this (absolute) file.
+pub struct Log {
+    /// Where to.
+    pub sink: Sink,
+    /// `None`: every request.
+    pub only: Option<Only>,
+}
+
+/// Where records of the log go. Each is one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    /// A line each, appended to this (absolute) file.
     File(PathBuf),
     /// The same on the standard output.
     Stdout,
+    /// Bodies of OpenTelemetry's log records, by gRPC, or by HTTP at this URL.
+    OpenTelemetry {
+        /// Where the collector is.
+        url: BaseUrl,
+        /// Whether it is HTTP.
+        http: bool,
+    },
+    /// A tag of the entries of Envoy's gRPC access-log service.
+    Grpc {
+        /// Where it is; it speaks without TLS.
+        url: BaseUrl,
+        /// Name of the log.
+        name: String,
+    },
+    /// Events of Fluentd's forward protocol.
+    Fluentd {
+        /// Where it is; it speaks without TLS.
+        url: BaseUrl,
+        /// Their tag.
+        tag: String,
+    },
+}
+
+impl Sink {
+    /// The server, if it is one.
+    pub fn server(&self) -> Option<&BaseUrl> {
+        match self {
+            Self::File(_) | Self::Stdout => None,
+            Self::OpenTelemetry { url, .. }
+            | Self::Grpc { url, .. }
+            | Self::Fluentd { url, .. } => Some(url),
+        }
+    }
+}
+
+/// Requests to which one of these applies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Only {
+    /// Those that failed, broke off or had an error.
+    pub errors: bool,
+    /// Those that took so many milliseconds or more.
+    pub slower_than: Option<u64>,
+    /// A share of all, in thousandths of a percent.
+    pub sample: Option<u64>,
 }
 
 /// Sizes in bytes, times in milliseconds.

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::envoy::{self, Envoy};
-use super::model::{Gateway, Log};
+use super::model::{Gateway, Sink};
 use super::reload::Reload;
 use super::{Lines, Module, environment, files, load, places, render, report};
 
@@ -87,7 +87,7 @@ fn prepare(gateway: &Gateway) -> Result<(), String> {
     envoy::check_free("listen", gateway.listen)?;
     envoy::check_free("admin", gateway.admin)?;
     for log in &gateway.logs {
-        let Log::File(path) = log else { continue };
+        let Sink::File(path) = &log.sink else { continue };
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)
                 .map_err(|error| format!("logs: {}: {error}", directory.display()))?;

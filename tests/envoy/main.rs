@@ -19,6 +19,7 @@ mod gemini;
 mod host_calls;
 mod limits;
 mod metrics;
+mod once;
 mod passing;
 mod providers;
 mod reload;

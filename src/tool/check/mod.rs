@@ -5,6 +5,7 @@ mod cache;
 mod caller;
 mod custom_host;
 mod jwt;
+mod logs;
 mod metrics;
 mod prices;
 mod resilience;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Fields, Problems, suggest};
-use super::model::{Cache, Gateway, Limits, Log, Metrics, OutlierDetection, Overrides};
+use super::model::{Cache, Gateway, Limits, Metrics, OutlierDetection, Overrides};
 use super::yaml::Node;
 use crate::provider::{self, PROVIDERS, Provider};
 
@@ -220,50 +221,6 @@ impl Checker<'_> {
             }
         }
         row
-    }
-
-    fn logs(&mut self, field: &Field<'_>) -> Vec<Log> {
-        let items = field.items(&mut self.problems).unwrap_or_default();
-        items.iter().filter_map(|item| self.log(item)).collect()
-    }
-
-    fn log(&mut self, item: &Field<'_>) -> Option<Log> {
-        let fields = Fields::open(item, &["type", "path"], &mut self.problems);
-        let Some(kind) = fields.get("type") else {
-            self.problems.add(&item.path, "needs a type: file or stdout");
-            return None;
-        };
-        match (kind.text(&mut self.problems)?, fields.get("path")) {
-            ("file", Some(path)) => {
-                let text = path.text(&mut self.problems)?;
-                self.log_file(text)
-            }
-            ("file", None) => {
-                self.problems.add(&item.path, "needs a path");
-                None
-            }
-            ("stdout", Some(path)) => {
-                self.problems.add(&path.path, "only a log of type file has a path");
-                None
-            }
-            ("stdout", None) => Some(Log::Stdout),
-            (other, _) => {
-                let hint = suggest(other, ["file", "stdout"].into_iter());
-                let message = format_args!("unknown type {other:?}{hint}");
-                self.problems.add(&kind.path, message);
-                None
-            }
-        }
-    }
-
-    fn log_file(&mut self, path: &str) -> Option<Log> {
-        match std::path::absolute(path) {
-            Ok(path) => Some(Log::File(path)),
-            Err(error) => {
-                self.problems.add("logs", format_args!("{path:?}: {error}"));
-                None
-            }
-        }
     }
 
     fn limits(&mut self, field: &Field<'_>) -> Limits {

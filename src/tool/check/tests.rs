@@ -1,7 +1,7 @@
 //! What is said of a bad gateway.yaml, and what a good one becomes.
 
 use super::*;
-use crate::tool::model::Credential;
+use crate::tool::model::{Credential, Log, Sink};
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -197,9 +197,12 @@ fn every_problem_has_its_path() {
             "configs.pc-a.targets[0].retry.attempts: Expected number, received string",
         ),
         ("logs: {type: stdout}", "logs: must be a list, not a mapping"),
-        ("logs: [{path: a}]", "logs[0]: needs a type: file or stdout"),
-        ("logs: [{type: file}]", "logs[0]: needs a path"),
-        ("logs: [{type: stdout, path: a}]", "logs[0].path: only a log of type file has a path"),
+        (
+            "logs: [{path: a}]",
+            "logs[0]: needs a type: one of file, stdout, opentelemetry, grpc, fluentd",
+        ),
+        ("logs: [{type: file}]", "logs[0]: needs path"),
+        ("logs: [{type: stdout, path: a}]", "logs[0].path: a log of type stdout has none"),
         (
             "logs: [{type: stdout}, {type: fil}]",
             "logs[1].type: unknown type \"fil\", did you mean \"file\"?",
@@ -256,7 +259,7 @@ fn nothing_said_means_the_defaults() {
         assert_eq!(gateway.admin, "127.0.0.1:9901".parse().unwrap());
         assert_eq!(gateway.limits, Limits::default());
         let file = std::path::absolute("portkey-access.jsonl").unwrap();
-        assert_eq!(gateway.logs, [Log::File(file)]);
+        assert_eq!(gateway.logs, [Log { sink: Sink::File(file), only: None }]);
         assert!(gateway.concurrency > 0);
     }
 }

@@ -83,6 +83,18 @@ pub(super) fn of_server(
     merge(common(cluster, gateway, negotiates, options), merge(way, breakers))
 }
 
+/// A cluster whose server speaks HTTP/2 alone, as those of gRPC do.
+pub(super) fn with_http2(mut cluster: Value) -> Value {
+    const OPTIONS: &str = "/typed_extension_protocol_options\
+                           /envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    if let Some(options) = cluster.pointer_mut(OPTIONS).and_then(Value::as_object_mut) {
+        options.remove("auto_config");
+        let http2 = json!({ "http2_protocol_options": {} });
+        options.insert("explicit_http_config".to_owned(), http2);
+    }
+    cluster
+}
+
 /// A cluster that leads to one of our listeners. The limits are those of the clusters behind it.
 fn inner(name: &str, listener: &str, gateway: &Gateway, filters: Vec<Value>) -> Value {
     let breakers = resilience::circuit_breakers(&CircuitBreakers::default());

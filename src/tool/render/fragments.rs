@@ -22,6 +22,8 @@ pub struct Parts {
     pub bootstrap_extensions: Value,
     /// `stats_config` of the bootstrap.
     pub stats_config: Value,
+    /// `clusters` of the bootstrap's `static_resources`: servers that get the log.
+    pub static_clusters: Value,
     /// Fields of the connection manager that clients reach.
     pub connection_manager: Value,
     /// `http_filters` of it, before the router.
@@ -41,6 +43,7 @@ impl Parts {
         Self {
             bootstrap_extensions: bootstrap::extensions(),
             stats_config: stats::config(gateway),
+            static_clusters: access_log::clusters(gateway, places).into(),
             connection_manager: merge(listener::options(gateway), listener::upgrades()),
             http_filters: json!([merge(
                 plugin::filter(Role::Gateway, places),
@@ -56,6 +59,7 @@ impl Parts {
         let parts = [
             ("bootstrap_extensions", &self.bootstrap_extensions),
             ("stats_config", &self.stats_config),
+            ("static_clusters", &self.static_clusters),
             ("connection_manager", &self.connection_manager),
             ("http_filters", &self.http_filters),
             ("access_log", &self.access_log),

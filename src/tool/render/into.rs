@@ -39,6 +39,9 @@ pub fn merge(
         }
         dynamic.insert(field.to_owned(), places.source(path));
     }
+    let resources = bootstrap.get_mut("static_resources").and_then(Value::as_object_mut);
+    let resources = resources.ok_or("there are no static_resources")?;
+    append(resources.entry("clusters").or_insert_with(|| json!([])), &parts.static_clusters);
     let listeners = bootstrap.pointer_mut("/static_resources/listeners");
     let listeners = listeners.and_then(Value::as_array_mut).ok_or("there are no listeners")?;
     let found =

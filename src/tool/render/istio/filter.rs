@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Mesh, Mode, front};
 use crate::config::settings::Role;
-use crate::tool::model::{Gateway, Log};
+use crate::tool::model::{Gateway, Log, Sink};
 use crate::tool::render::{
     Places, access_log, cluster, custom, internal, listener, merge, plugin, relay, route,
 };
@@ -28,8 +28,9 @@ pub(super) fn gateway(
     let ours = route::among_others(gateway);
     let filter = merge(plugin::filter(Role::Gateway, places), json!({ "disabled": true }));
     // A container's log is its standard output.
-    let logs: &[Log] = if gateway.logs.is_empty() { &[] } else { &[Log::Stdout] };
-    let options = json!({ "access_log": access_log::of_ours(logs) });
+    let stdout = |log: &Log| Log { sink: Sink::Stdout, only: log.only.clone() };
+    let logs: Vec<Log> = gateway.logs.first().map(stdout).into_iter().collect();
+    let options = json!({ "access_log": access_log::of_ours(&logs) });
     let options = merge(listener::options(gateway), options);
     let manager = json!({
         "name": MANAGER,
