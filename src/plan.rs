@@ -11,7 +11,7 @@ use std::fmt;
 
 /// Version of the encoding. Both roles are one module, but a reload may leave requests of the
 /// older one in flight.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// Attempts of one request, at most.
 const MAX_ATTEMPTS: u32 = 100;
@@ -26,6 +26,9 @@ pub struct Plan {
     pub endpoint: Endpoint,
     /// Whether the client asked for a stream.
     pub stream: bool,
+    /// Whether OpenAI's own helper for streams reads the answer: it joins what the deltas say, their
+    /// roles too, so that only the first may have one.
+    pub helper: bool,
     /// Length of the client's body in bytes, where it was read.
     pub body_length: Option<u64>,
     /// The client's other headers, where there may be several attempts: each starts with these.
@@ -137,6 +140,7 @@ impl Plan {
             path,
             endpoint,
             stream: false,
+            helper: false,
             body_length: None,
             client_headers: None,
             headers: Vec::new(),

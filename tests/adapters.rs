@@ -126,7 +126,15 @@ impl Case {
 fn dialect_context() -> dialect::Context {
     let endpoint = Endpoint::ChatCompletions;
     let (strict, created, model) = (false, 1_735_689_600, None);
-    dialect::Context { endpoint, provider: "openai", strict, created, model, counted: None }
+    dialect::Context {
+        endpoint,
+        provider: "openai",
+        strict,
+        roles: false,
+        created,
+        model,
+        counted: None,
+    }
 }
 
 #[test]

@@ -270,6 +270,7 @@ impl Attempt {
             provider: upstream.provider.slug,
             // What OpenAI's format does not have may be the client's format's.
             strict: target.strict && adapted.is_none(),
+            roles: !plan.helper,
             created: now / 1000,
             model: self.model.take(),
             counted: row.dialect.counts(headers),

@@ -8,11 +8,26 @@ use serde_json::value::RawValue;
 /// Longest id and model that chunks carry, in bytes: every chunk has them.
 const MAX_NAME: usize = 256;
 
-/// Appends a completion object, of a chat or not, or a chunk of one, up to its first choice.
+/// Appends a completion object, of a chat or not, or a chunk of one, up to its first choice; see
+/// [`write_start`].
+pub(super) fn write_head(
+    out: &mut Vec<u8>,
+    id: Option<&RawValue>,
+    model: Option<&RawValue>,
+    context: &Context,
+    object: &str,
+) {
+    write_start(out, id, model, context, object);
+    out.extend_from_slice(b",\"provider\":");
+    write_string(out, context.provider);
+    out.extend_from_slice(b",\"choices\":[");
+}
+
+/// Appends such an object up to its model.
 ///
 /// `id` and `model` are the provider's; without an id one is made of the time, without a model it is
 /// the one that was asked for.
-pub(super) fn write_head(
+pub(super) fn write_start(
     out: &mut Vec<u8>,
     id: Option<&RawValue>,
     model: Option<&RawValue>,
@@ -30,9 +45,7 @@ pub(super) fn write_head(
     let model =
         model.or(context.model.as_deref()).and_then(inside).filter(|model| model.len() <= MAX_NAME);
     out.extend_from_slice(model.unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\",\"provider\":");
-    write_string(out, context.provider);
-    out.extend_from_slice(b",\"choices\":[");
+    out.push(b'"');
 }
 
 /// Appends what is between the quotes of an id; `prefix` and the time when there is none.

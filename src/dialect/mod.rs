@@ -96,6 +96,8 @@ pub struct Context {
     pub provider: &'static str,
     /// OpenAI's format and nothing more; `false` lets `content_blocks` through.
     pub strict: bool,
+    /// Whether each delta of a translated stream has the role, as Portkey has it, or the first alone.
+    pub roles: bool,
     /// Unix time in seconds, for `created`.
     pub created: u64,
     /// [`Outgoing::model`]: stands for the model that answered where nobody tells it.

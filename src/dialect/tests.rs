@@ -6,6 +6,7 @@ const CONTEXT: Context = Context {
     endpoint: Endpoint::ChatCompletions,
     provider: "anthropic",
     strict: false,
+    roles: false,
     created: 1,
     model: None,
     counted: None,

@@ -124,6 +124,7 @@ impl Resolver<'_> {
         let mut plan = Plan::new(self.path_for_providers(), self.endpoint);
         plan.headers = provider_headers(self.headers)?;
         plan.stream = self.body.is_some_and(|body| body.is_true("stream"));
+        plan.helper = self.headers.get("x-stainless-helper-method").is_some();
         if let Some(route) = weighted
             && let Some((targets, timeout)) = self.weighted(root)?
         {

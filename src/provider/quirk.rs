@@ -23,11 +23,16 @@ pub enum Quirk {
     Clamp(&'static str, f64, f64),
     /// What a field that is absent is set to, as JSON.
     Default(&'static str, &'static str),
+    /// What Portkey's word `portkey-default` stands for in a field, as JSON.
+    Standard(&'static str, &'static str),
     /// A string that the vendor wants as a list of one.
     List(&'static str),
     /// An object whose `type` is `enabled` or `disabled`, as a boolean of the second name.
     Switch(&'static str, &'static str),
 }
+
+/// A word of Portkey's for a field that is to be what it is by default.
+const STANDARD: &str = "\"portkey-default\"";
 
 /// Whether there is anything to edit.
 pub fn matter<'q>(mut quirks: impl Iterator<Item = &'q Quirk>, body: &Object<'_>) -> bool {
@@ -64,6 +69,7 @@ impl Quirk {
             | Self::Replace(field, ..)
             | Self::Clamp(field, ..)
             | Self::Default(field, _)
+            | Self::Standard(field, _)
             | Self::List(field) => field,
         }
     }
@@ -79,6 +85,7 @@ impl Quirk {
             }
             Self::Clamp(_, min, max) => value.and_then(|raw| clamped(raw, min, max)).is_some(),
             Self::Default(..) => value.is_none(),
+            Self::Standard(..) => value == Some(STANDARD),
             Self::List(_) => value.is_some_and(|raw| raw.starts_with('"')),
         }
     }
@@ -112,6 +119,13 @@ impl Quirk {
                     body.set(field, value.to_owned());
                 }
                 absent
+            }
+            Self::Standard(field, value) => {
+                let asked = body.get(field) == Some(STANDARD);
+                if asked {
+                    body.set(field, value.to_owned());
+                }
+                asked
             }
             Self::List(field) => {
                 let text = body.get(field).filter(|raw| raw.starts_with('"'));
@@ -183,6 +197,7 @@ impl fmt::Display for Quirk {
             Self::Replace(field, from, to) => write!(f, "{field} {from} → {to}"),
             Self::Clamp(field, min, max) => write!(f, "{field} {min} to {max}"),
             Self::Default(field, value) => write!(f, "{field} {value} if absent"),
+            Self::Standard(field, value) => write!(f, "{field} {value} for portkey-default"),
             Self::List(field) => write!(f, "{field} → list"),
         }
     }

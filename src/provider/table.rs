@@ -4,10 +4,11 @@
 //! what its documentation says that it refuses is.
 
 use super::quirk::Quirk::{
-    self, Clamp, Default, Drop, InPath, List, Rename, Replace, Switch, SystemRole,
+    self, Clamp, Default, Drop, InPath, List, Rename, Replace, Standard, Switch, SystemRole,
 };
 use super::touch::Touch::{
     self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
+    NotInChunks,
 };
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, aws, azure};
 use crate::dialect::Dialect;
@@ -21,6 +22,10 @@ const RANGES: &[Quirk] = &[
     Clamp("presence_penalty", -2.0, 2.0),
     Clamp("frequency_penalty", -2.0, 2.0),
     Clamp("max_tokens", 0.0, f64::INFINITY),
+    Standard("max_tokens", "100"),
+    Standard("temperature", "1"),
+    Standard("top_p", "1"),
+    Standard("n", "1"),
 ];
 
 /// A vendor that speaks OpenAI's format and takes the key as OpenAI does.
@@ -137,6 +142,9 @@ const MISTRAL: &[Quirk] = &[
     Drop("verbosity"),
     Drop("web_search_options"),
 ];
+
+const DEEPINFRA_ANSWERS: &[Touch] =
+    &[Named, NamedInChunks, NoNull("logprobs"), NotInChunks("estimated_cost")];
 
 /// `model_length` is the length that the model allows.
 const MISTRAL_ANSWERS: &[Touch] = &[
@@ -336,7 +344,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "deepinfra",
         base_url: "https://api.deepinfra.com/v1/openai",
         quirks: MAX_TOKENS,
-        touches: REMADE,
+        touches: DEEPINFRA_ANSWERS,
         ..OPENAI_COMPATIBLE
     },
     Provider {

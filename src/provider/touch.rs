@@ -22,6 +22,8 @@ pub enum Touch {
     FinishReason(&'static str, &'static str),
     /// A member that is left out where it is null and says nothing.
     NoNull(&'static str),
+    /// A number that is left out of chunks.
+    NotInChunks(&'static str),
 }
 
 /// The edits of one answer.
@@ -100,7 +102,10 @@ impl Touches {
                 Touch::FinishReason(own, openai) if self.text && self.strict => {
                     text = replace(&text, "finish_reason", own, openai);
                 }
-                Touch::NoNull(key) if self.text => text = without_null(&text, key),
+                Touch::NoNull(key) if self.text => text = without(&text, key, b"null"),
+                Touch::NotInChunks(key) if self.text && naming == Touch::NamedInChunks => {
+                    text = without(&text, key, b"");
+                }
                 _ => {}
             }
         }
@@ -110,7 +115,7 @@ impl Touches {
 
 impl Touch {
     fn is_naming(self) -> bool {
-        !matches!(self, Self::FinishReason(..) | Self::NoNull(_))
+        !matches!(self, Self::FinishReason(..) | Self::NoNull(_) | Self::NotInChunks(_))
     }
 }
 
@@ -154,14 +159,17 @@ fn replace(text: &[u8], key: &str, from: &str, to: &str) -> Vec<u8> {
     out
 }
 
-/// Leaves out each member of that key whose value is null.
-fn without_null(text: &[u8], key: &str) -> Vec<u8> {
+/// Leaves out each member of that key whose value begins so and is neither string nor nested.
+fn without(text: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
     let mut copied = 0;
     for (start, at) in values(text, key) {
-        let Some(rest) = text.get(at..).and_then(|rest| rest.strip_prefix(b"null")) else {
+        let Some(rest) = text.get(at..).filter(|rest| rest.starts_with(value)) else { continue };
+        let end = rest.iter().position(|byte| b",]} \r\n\t\"[{".contains(byte));
+        let rest = rest.get(end.unwrap_or(rest.len())..).unwrap_or_default();
+        if rest.starts_with(b"\"") || rest.starts_with(b"[") || rest.starts_with(b"{") {
             continue;
-        };
+        }
         out.extend_from_slice(text.get(copied..start).unwrap_or_default());
         let rest = rest.trim_ascii_start();
         copied = text.len() - rest.len();
@@ -196,6 +204,7 @@ impl fmt::Display for Touch {
             Self::NamedInResponses => f.write_str("provider in responses"),
             Self::FinishReason(from, to) => write!(f, "finish_reason {from} → {to}"),
             Self::NoNull(key) => write!(f, "no null {key}"),
+            Self::NotInChunks(key) => write!(f, "no {key} in chunks"),
         }
     }
 }
@@ -260,6 +269,15 @@ mod tests {
         assert_eq!(relaxed.chunk(text.as_bytes()), text.as_bytes());
         let other = r#"{"finish_reason":"eos2"}"#;
         assert_eq!(edit(touches, true, other), other);
+    }
+
+    #[test]
+    fn a_number_is_left_out_of_chunks() {
+        let touches: &[Touch] = &[Touch::NotInChunks("cost")];
+        let text = r#"{"cost":"a","usage":{"cost" : 1e-05,"n":2,"cost":{"a":1}}}"#;
+        let without = r#"{"cost":"a","usage":{"n":2,"cost":{"a":1}}}"#;
+        assert_eq!(edit(touches, true, text), without);
+        assert_eq!(edit(touches, false, text), text);
     }
 
     #[test]

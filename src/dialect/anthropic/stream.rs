@@ -15,6 +15,9 @@ use crate::json::{Object, write_string};
 use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 
+/// What the chunks are.
+const CHUNK: &str = "chat.completion.chunk";
+
 /// Where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -111,8 +114,9 @@ impl Stream {
         self.facts.id = message.id.and_then(text).map(bounded);
         self.facts.model = message.model.and_then(text).map(bounded);
         self.head.extend_from_slice(b"data: ");
-        let (id, model) = (message.id, message.model);
-        write_head(&mut self.head, id, model, &self.context, "chat.completion.chunk");
+        let id = message.id.and_then(inside).unwrap_or_default();
+        let id = stream_id(id, &self.context);
+        write_head(&mut self.head, id.as_deref(), message.model, &self.context, CHUNK);
         self.head.extend_from_slice(b"{\"index\":0,\"delta\":");
         self.write_delta(out, |out| {
             out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
@@ -276,4 +280,11 @@ impl Stream {
         write_members(out);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
     }
+}
+
+/// The id of a stream's chunks: as Portkey's it begins with the provider, but Anthropic's id follows
+/// instead of a clock.
+fn stream_id(id: &str, context: &Context) -> Option<Box<RawValue>> {
+    let id = Some(id).filter(|id| !id.is_empty())?;
+    RawValue::from_string(["\"", context.provider, "-", id, "\""].concat()).ok()
 }

@@ -13,6 +13,11 @@ use crate::json::write_string;
 use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 
+/// The role, as a member of a delta.
+const ROLE: &[u8] = b"\"role\":\"assistant\"";
+/// What follows the members of a delta.
+const DELTA_END: &[u8] = b"},\"finish_reason\":null}]}\n\n";
+
 /// Where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -82,10 +87,14 @@ impl Stream {
             b"messageStart" => self.open(out),
             b"contentBlockStart" => self.on_block_start(&payload, out),
             b"contentBlockDelta" => self.on_block_delta(&payload, out),
-            b"contentBlockStop" => self.end_call(out),
+            b"contentBlockStop" => {
+                self.end_call(out);
+                self.say_nothing(out);
+            }
             b"messageStop" => {
                 self.open(out);
                 self.end_call(out);
+                self.say_nothing(out);
                 self.content = true;
                 let reason = payload.stop_reason.and_then(text);
                 self.reason = Some(reason.map_or_else(|| END_TURN.to_owned(), Into::into));
@@ -120,9 +129,20 @@ impl Stream {
         self.head.extend_from_slice(b"data: ");
         write_head(&mut self.head, None, None, &self.context, "chat.completion.chunk");
         self.head.extend_from_slice(b"{\"index\":0,\"delta\":{");
-        self.write_delta(out, |out| {
+        out.extend_from_slice(&self.head);
+        if !self.context.roles {
             out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
-        });
+        } else {
+            out.extend_from_slice(ROLE);
+        }
+        out.extend_from_slice(DELTA_END);
+    }
+
+    /// Portkey has a chunk for each event, also where there is nothing in it.
+    fn say_nothing(&self, out: &mut Vec<u8>) {
+        if self.context.roles && self.state == State::Open {
+            self.write_delta(out, |_| {});
+        }
     }
 
     fn on_block_start(&mut self, payload: &Payload<'_>, out: &mut Vec<u8>) {
@@ -136,7 +156,8 @@ impl Stream {
         self.call = Some(Call { block, number, bare: true });
         let call: ToolUse<'_> = read(Some(raw));
         self.write_delta(out, |out| {
-            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+            write_key(out, "tool_calls");
+            out.extend_from_slice(b"[{\"index\":");
             write_number(out, number);
             out.extend_from_slice(b",\"id\":\"");
             out.extend_from_slice(call.id.and_then(inside).unwrap_or_default().as_bytes());
@@ -219,7 +240,8 @@ impl Stream {
 
     fn write_arguments(&self, number: u64, arguments: &str, out: &mut Vec<u8>) {
         self.write_delta(out, |out| {
-            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+            write_key(out, "tool_calls");
+            out.extend_from_slice(b"[{\"index\":");
             write_number(out, number);
             out.extend_from_slice(b",\"function\":{");
             write_quoted(out, "arguments", arguments);
@@ -229,8 +251,11 @@ impl Stream {
 
     fn write_delta(&self, out: &mut Vec<u8>, write_members: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
+        if self.context.roles {
+            out.extend_from_slice(ROLE);
+        }
         write_members(out);
-        out.extend_from_slice(b"},\"finish_reason\":null}]}\n\n");
+        out.extend_from_slice(DELTA_END);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Usage is on the chunk with the finish reason and on no other, as for the other formats.
 
-use super::super::completion::write_head;
+use super::super::completion::write_start;
 use super::super::raw::{inside, object, text, write_key, write_line, write_number};
 use super::super::{Context, Facts, bounded, failure};
 use super::answer::{Delta, Message, Payload, Piece, ToolCall, read};
@@ -13,6 +13,9 @@ use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// What precedes the members of a delta; chunks of Cohere's do not name the provider.
+const CHOICE: &[u8] = b",\"choices\":[{\"index\":0,\"delta\":{";
 
 /// Where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub struct Stream {
     pub(in crate::dialect) facts: Facts,
     context: Context,
     state: State,
-    /// What each chunk begins with, up to the value of `delta`.
+    /// What each chunk begins with, up to the model.
     head: Vec<u8>,
     /// The tool calls, by Cohere's index.
     calls: BTreeMap<u64, Call>,
@@ -87,13 +90,14 @@ impl Stream {
         match kind.as_ref() {
             "message-start" => self.open(payload.id, out),
             "content-start" | "content-delta" => self.on_content(&payload, &message, out),
+            "content-end" | "citation-end" => self.say_nothing(out),
             "tool-plan-delta" => self.on_plan(&message, out),
             "tool-call-start" => self.on_call(payload.index, &message, out),
             "tool-call-delta" => self.on_arguments(payload.index, &message, out),
             "tool-call-end" => self.end_call(payload.index.unwrap_or(self.last), out),
             "citation-start" => self.on_citation(&message, out),
             "message-end" => self.on_message_end(payload.id, &delta, out),
-            // Ends of contents and citations, and events that are not known yet.
+            // Events that are not known yet.
             _ => {}
         }
     }
@@ -118,10 +122,14 @@ impl Stream {
         self.state = State::Open;
         self.facts.id = id.and_then(text).map(bounded);
         self.head.extend_from_slice(b"data: ");
-        write_head(&mut self.head, id, None, &self.context, "chat.completion.chunk");
-        self.head.extend_from_slice(b"{\"index\":0,\"delta\":{");
-        self.write_delta(out, None, |out| {
-            out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
+        write_start(&mut self.head, id, None, &self.context, "chat.completion.chunk");
+        self.write_delta(out, Some(""), None, |out| {
+            let (key, value): (_, &[u8]) = match self.context.roles {
+                true => ("tool_calls", b"[]"),
+                false => ("role", b"\"assistant\""),
+            };
+            write_key(out, key);
+            out.extend_from_slice(value);
         });
     }
 
@@ -132,10 +140,7 @@ impl Stream {
         let piece: Piece<'_> = read(message.content);
         let [text, thinking] = [piece.text, piece.thinking].map(|raw| raw.and_then(inside));
         self.content |= [text, thinking].into_iter().flatten().any(|it| !it.is_empty());
-        self.write_delta(out, payload.logprobs, |out| {
-            if let Some(text) = text {
-                write_quoted(out, "content", text);
-            }
+        self.write_delta(out, text, payload.logprobs, |out| {
             let said = thinking.map(|it| ("thinking", it)).or(text.map(|it| ("text", it)));
             let Some((key, said)) = said.filter(|_| !self.context.strict) else { return };
             write_key(out, "content_blocks");
@@ -152,7 +157,7 @@ impl Stream {
         self.open(None, out);
         self.content = true;
         let plan = message.tool_plan.and_then(inside).filter(|_| !self.context.strict);
-        self.write_delta(out, None, |out| {
+        self.write_delta(out, None, None, |out| {
             if let Some(plan) = plan {
                 write_quoted(out, "tool_plan", plan);
             }
@@ -168,8 +173,9 @@ impl Stream {
         self.last = index.unwrap_or(number);
         self.end_call(self.last, out);
         self.calls.insert(self.last, Call { number, bare: arguments.is_empty() });
-        self.write_delta(out, None, |out| {
-            out.extend_from_slice(b"\"tool_calls\":[");
+        self.write_delta(out, None, None, |out| {
+            write_key(out, "tool_calls");
+            out.push(b'[');
             call.write(out, Some(number), arguments);
             out.push(b']');
         });
@@ -195,9 +201,10 @@ impl Stream {
     fn on_citation(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
         self.open(None, out);
         let citation = message.citations.filter(|_| !self.context.strict);
-        self.write_delta(out, None, |out| {
+        self.write_delta(out, None, None, |out| {
             if let Some(citation) = citation {
-                out.extend_from_slice(b"\"citations\":[");
+                write_key(out, "citations");
+                out.push(b'[');
                 write_line(out, citation.get());
                 out.push(b']');
             }
@@ -220,6 +227,7 @@ impl Stream {
         self.facts.finish_reason = Some(finish_reason.to_owned());
         self.facts.complete = true;
         out.extend_from_slice(&self.head);
+        out.extend_from_slice(CHOICE);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":");
         write_string(out, if self.context.strict { finish_reason } else { &reason });
         out.extend_from_slice(b"}]");
@@ -229,8 +237,9 @@ impl Stream {
     }
 
     fn write_arguments(&self, number: u64, arguments: &str, out: &mut Vec<u8>) {
-        self.write_delta(out, None, |out| {
-            out.extend_from_slice(b"\"tool_calls\":[{\"index\":");
+        self.write_delta(out, None, None, |out| {
+            write_key(out, "tool_calls");
+            out.extend_from_slice(b"[{\"index\":");
             write_number(out, number);
             out.extend_from_slice(b",\"function\":{");
             write_quoted(out, "arguments", arguments);
@@ -238,13 +247,30 @@ impl Stream {
         });
     }
 
+    /// Portkey has a chunk for each event, also where there is nothing in it.
+    fn say_nothing(&self, out: &mut Vec<u8>) {
+        if self.context.roles && self.state == State::Open {
+            self.write_delta(out, None, None, |_| {});
+        }
+    }
+
+    /// A chunk with this text, what is between its quotes, and other members of the delta.
     fn write_delta(
         &self,
         out: &mut Vec<u8>,
+        text: Option<&str>,
         item: Option<&RawValue>,
         write_members: impl FnOnce(&mut Vec<u8>),
     ) {
         out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"system_fingerprint\":null");
+        out.extend_from_slice(CHOICE);
+        if self.context.roles {
+            out.extend_from_slice(b"\"role\":\"assistant\"");
+        }
+        if let Some(text) = text.or(self.context.roles.then_some("")) {
+            write_quoted(out, "content", text);
+        }
         write_members(out);
         out.extend_from_slice(b"},\"logprobs\":");
         logprobs::write(out, item.as_slice());

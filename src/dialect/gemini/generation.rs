@@ -66,8 +66,9 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Object<'_>, model: &Model) -> R
         let prefix = "response_format.json_schema.schema";
         fill_format(&mut config, format).map_err(|error| under(error, prefix))?;
     }
-    if let Some(thinking) = thinking::config(request, model) {
-        fill(&mut config, "thinkingConfig", || thinking);
+    let thinks = ["thinkingConfig", "thinking_config"].iter().any(|it| config.get(it).is_some());
+    if let Some((name, thinking)) = thinking::config(request, model).filter(|_| !thinks) {
+        fill(&mut config, name, || thinking);
     }
     if config.iter().next().is_some() {
         write_key(out, "generationConfig");

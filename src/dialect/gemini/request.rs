@@ -12,7 +12,7 @@ use crate::json::Object;
 
 /// Gemini's own members that have none in OpenAI's API, each after the names that clients give it.
 const NATIVE: [(&[&str], &str); 5] = [
-    (&["safetySettings", "safety_settings"], "safetySettings"),
+    (&["safetySettings", "safety_settings"], "safety_settings"),
     (&["cachedContent", "cached_content"], "cachedContent"),
     (&["labels"], "labels"),
     (&["serviceTier"], "serviceTier"),

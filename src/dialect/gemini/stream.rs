@@ -1,8 +1,8 @@
 //! A `streamGenerateContent` answer as chat completion chunks.
 //!
 //! Gemini has no last event: the stream is complete when every candidate has its finish reason.
-//! That is told at the end, since a candidate may go on after a chunk that has one. Usage is on
-//! the last chunk and on no other, as for the other formats.
+//! The chunk that has one waits for what follows, since a candidate may go on. Usage is on the last
+//! chunk and on no other, as for the other formats.
 
 use super::super::completion::write_head;
 use super::super::raw::{array, inside, text, write_key, write_line, write_number};
@@ -14,6 +14,9 @@ use super::usage::Counts;
 use super::{BLOCKED, error, finish_reason, logprobs};
 use crate::stream::{Event, sse};
 use serde_json::value::RawValue;
+
+/// The members of a delta that says nothing.
+const NOTHING: &[u8] = b"\"role\":\"assistant\",\"content\":\"\"";
 
 /// Most candidates that are followed; Gemini has at most eight.
 const MAX_CANDIDATES: usize = 64;
@@ -49,6 +52,9 @@ struct Choice {
     blocked: bool,
     /// Number and kind of the last content block.
     block: Option<(u64, Kind)>,
+    /// The chunk that came with the finish reason, up to where that goes: it is the last one unless
+    /// the candidate goes on.
+    last: Vec<u8>,
 }
 
 /// State of one streamed answer.
@@ -114,13 +120,19 @@ impl Stream {
         }
         let last = self.choices.len() - 1;
         for (at, choice) in self.choices.iter().enumerate() {
-            write_start(out, &self.head, choice.index);
-            out.extend_from_slice(b"},");
+            if choice.last.is_empty() {
+                write_start(out, &self.head, choice.index);
+                if self.context.roles {
+                    out.extend_from_slice(NOTHING);
+                }
+                out.extend_from_slice(b"},");
+            }
+            out.extend_from_slice(&choice.last);
             let reason = choice.reason.as_deref().unwrap_or_default();
             write_reason(out, choice.finish(reason), reason, self.context.strict);
             out.extend_from_slice(b"}]");
             if at == last {
-                self.counts.write(out);
+                self.counts.write_in_chunk(out);
             }
             out.extend_from_slice(b"}\n\n");
         }
@@ -157,7 +169,14 @@ impl Stream {
         if self.choices.len() == MAX_CANDIDATES {
             return None;
         }
-        self.choices.push(Choice { index, calls: 0, reason: None, blocked: false, block: None });
+        self.choices.push(Choice {
+            index,
+            calls: 0,
+            reason: None,
+            blocked: false,
+            block: None,
+            last: Vec::new(),
+        });
         Some((self.choices.len() - 1, true))
     }
 
@@ -170,16 +189,21 @@ impl Stream {
         let grounding = candidate.grounding_metadata.filter(|_| !context.strict);
         let beside = candidate.logprobs_result.or(candidate.finish_message).or(grounding);
         if new || !content.is_empty() || beside.is_some() {
-            write_start(out, head, choice.index);
-            choice.write_delta(out, new, candidate, &content, answer.response_id, context);
-            out.extend_from_slice(b"},");
-            logprobs::write(out, candidate.logprobs_result);
+            choice.go_on(out);
+            let mut chunk = Vec::new();
+            write_start(&mut chunk, head, choice.index);
+            choice.write_delta(&mut chunk, new, candidate, &content, answer.response_id, context);
+            chunk.extend_from_slice(b"},");
+            logprobs::write(&mut chunk, candidate.logprobs_result);
             if let Some(grounding) = grounding {
-                out.extend_from_slice(b"\"groundingMetadata\":");
-                write_line(out, grounding.get());
-                out.push(b',');
+                chunk.extend_from_slice(b"\"groundingMetadata\":");
+                write_line(&mut chunk, grounding.get());
+                chunk.push(b',');
             }
-            out.extend_from_slice(b"\"finish_reason\":null}]}\n\n");
+            choice.last = chunk;
+            if candidate.finish_reason.is_none() {
+                choice.go_on(out);
+            }
         }
         if let Some(reason) = candidate.finish_reason.and_then(text) {
             choice.reason = Some(reason.into_owned());
@@ -197,7 +221,14 @@ impl Stream {
         let reason = Some(reason.into_owned());
         self.content = true;
         self.facts.finish_reason = Some(BLOCKED.to_owned());
-        self.choices.push(Choice { index: 0, calls: 0, reason, blocked: true, block: None });
+        self.choices.push(Choice {
+            index: 0,
+            calls: 0,
+            reason,
+            blocked: true,
+            block: None,
+            last: Vec::new(),
+        });
         write_start(out, &self.head, 0);
         out.extend_from_slice(b"\"role\":\"assistant\",\"content\":\"\"");
         message::write_refusal(out, feedback);
@@ -206,6 +237,14 @@ impl Stream {
 }
 
 impl Choice {
+    /// Appends the chunk that is not the last one.
+    fn go_on(&mut self, out: &mut Vec<u8>) {
+        if !self.last.is_empty() {
+            out.append(&mut self.last);
+            out.extend_from_slice(b"\"finish_reason\":null}]}\n\n");
+        }
+    }
+
     /// OpenAI's finish reason for one of Gemini's.
     fn finish(&self, reason: &str) -> &'static str {
         if self.blocked { BLOCKED } else { finish_reason(reason, self.calls > 0) }
@@ -223,7 +262,7 @@ impl Choice {
         response_id: Option<&RawValue>,
         context: &Context,
     ) {
-        if new {
+        if new || context.roles {
             out.extend_from_slice(b"\"role\":\"assistant\"");
         }
         let silent = content.is_empty() && self.calls == 0 && self.block.is_none();

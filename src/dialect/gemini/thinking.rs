@@ -15,30 +15,37 @@ members! {
     }
 }
 
-/// Raw JSON of the config; `None` when the client, or the model, has nothing to say.
-pub(super) fn config(request: &Object<'_>, model: &Model) -> Option<String> {
-    let own = ["thinkingConfig", "thinking_config"];
-    if let Some(own) = own.iter().find_map(|name| present(request, name)) {
-        return Some(own.to_owned());
+/// Name and raw JSON of the config, spelled as Portkey does: Google takes both spellings. `None`
+/// when the client, or the model, has nothing to say.
+pub(super) fn config(request: &Object<'_>, model: &Model) -> Option<(&'static str, String)> {
+    let [camel, snake] = ["thinkingConfig", "thinking_config"];
+    if let Some(own) = present(request, camel).or(present(request, snake)) {
+        return Some((camel, own.to_owned()));
     }
     let mut out = b"{".to_vec();
-    match present(request, "thinking").and_then(object::<Wish<'_>>) {
-        Some(wish) => write_wish(&mut out, &wish, model),
-        None => write_effort(&mut out, &request.string("reasoning_effort")?, model)?,
-    }
+    let name = match present(request, "thinking").and_then(object::<Wish<'_>>) {
+        Some(wish) => {
+            write_wish(&mut out, &wish, model);
+            snake
+        }
+        None => {
+            write_effort(&mut out, &request.string("reasoning_effort")?, model)?;
+            camel
+        }
+    };
     out.push(b'}');
-    String::from_utf8(out).ok()
+    Some((name, String::from_utf8(out).ok()?))
 }
 
 fn write_wish(out: &mut Vec<u8>, wish: &Wish<'_>, model: &Model) {
     let enabled = wish.kind.and_then(text).is_none_or(|kind| kind != "disabled");
     let least = if model.thinks_at_least_low() { 128 } else { 0 };
     let budget = if enabled { wish.budget_tokens } else { Some(least) };
-    write_key(out, "includeThoughts");
+    write_key(out, "include_thoughts");
     let shown = enabled && budget != Some(0);
     out.extend_from_slice(if shown { b"true" } else { b"false" });
     if let Some(budget) = budget {
-        write_key(out, "thinkingBudget");
+        write_key(out, "thinking_budget");
         write_number(out, budget);
     }
 }

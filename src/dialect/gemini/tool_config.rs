@@ -1,11 +1,12 @@
-//! The choice among tools, as Gemini's `toolConfig`.
+//! The choice among tools, as Gemini's `tool_config`. Google takes both spellings; this is
+//! Portkey's.
 
 use super::super::raw::{write_key, write_member};
 use super::super::tool_choice::Mode;
 use super::tools::Written;
 use crate::json::{Object, write_string};
 
-/// Appends the member `toolConfig`, if there is anything to say. The client's `own` wins, member
+/// Appends the member `tool_config`, if there is anything to say. The client's `own` wins, member
 /// by member.
 pub(super) fn write(out: &mut Vec<u8>, own: Option<&str>, mode: &Mode<'_>, tools: Written) {
     let mut config = match own.map(|raw| Object::parse(raw.as_bytes())) {
@@ -13,28 +14,28 @@ pub(super) fn write(out: &mut Vec<u8>, own: Option<&str>, mode: &Mode<'_>, tools
         Some(Ok(config)) => config,
         // Google knows best what is wrong with it.
         Some(Err(_)) => {
-            write_key(out, "toolConfig");
+            write_key(out, "tool_config");
             return out.extend_from_slice(own.unwrap_or_default().as_bytes());
         }
     };
-    let mut fill = |name, snake_case, value: Option<String>| {
+    let mut fill = |name, camel_case, value: Option<String>| {
         if let Some(value) = value
             && config.get(name).is_none()
-            && config.get(snake_case).is_none()
+            && config.get(camel_case).is_none()
         {
             config.set(name, value);
         }
     };
     let calling = function_calling(mode, tools.functions);
-    fill("functionCallingConfig", "function_calling_config", calling);
-    fill("retrievalConfig", "retrieval_config", tools.retrieval);
+    fill("function_calling_config", "functionCallingConfig", calling);
+    fill("retrieval_config", "retrievalConfig", tools.retrieval);
     if own.is_some() || config.iter().next().is_some() {
-        write_key(out, "toolConfig");
+        write_key(out, "tool_config");
         out.extend_from_slice(&config.to_vec());
     }
 }
 
-/// A `functionCallingConfig`; `None` when there is nothing to say.
+/// A `function_calling_config`; `None` when there is nothing to say.
 fn function_calling(mode: &Mode<'_>, has_functions: bool) -> Option<String> {
     let (word, name) = match mode {
         Mode::Absent => return None,
@@ -48,7 +49,7 @@ fn function_calling(mode: &Mode<'_>, has_functions: bool) -> Option<String> {
     let mut out = b"{".to_vec();
     write_member(&mut out, "mode", word);
     if let Some(name) = name {
-        write_key(&mut out, "allowedFunctionNames");
+        write_key(&mut out, "allowed_function_names");
         out.push(b'[');
         write_string(&mut out, name);
         out.push(b']');

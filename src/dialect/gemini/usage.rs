@@ -1,7 +1,7 @@
 //! Token counts of the Gemini API, and as OpenAI counts them.
 
 use super::super::Usage;
-use super::super::raw::{array, object, text, write_number};
+use super::super::raw::{array, object, text, write_key, write_number};
 use serde_json::value::RawValue;
 
 members! {
@@ -27,6 +27,15 @@ members! {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     usage: Option<Usage>,
+    /// What of the details it has told.
+    told: Told,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Told {
+    cached: bool,
+    audio_input: bool,
+    audio_output: bool,
 }
 
 impl Counts {
@@ -37,6 +46,11 @@ impl Counts {
         let thoughts = count(usage.thoughts_token_count);
         // What Google's own tools fetched is input like the prompt.
         let fetched = count(usage.tool_use_prompt_token_count);
+        self.told = Told {
+            cached: usage.cached_content_token_count.is_some(),
+            audio_input: usage.prompt_tokens_details.is_some(),
+            audio_output: usage.candidates_tokens_details.is_some(),
+        };
         self.usage = Some(Usage {
             prompt_tokens: count(usage.prompt_token_count).saturating_add(fetched),
             completion_tokens: count(usage.candidates_token_count).saturating_add(thoughts),
@@ -55,18 +69,37 @@ impl Counts {
 
     /// Appends `,"usage":{...}`, if it is known.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.write_with(Told { cached: true, audio_input: true, audio_output: true }, out);
+    }
+
+    /// The same for a chunk, where Portkey has no zeros for what Gemini did not tell.
+    pub(super) fn write_in_chunk(&self, out: &mut Vec<u8>) {
+        self.write_with(self.told, out);
+    }
+
+    fn write_with(&self, told: Told, out: &mut Vec<u8>) {
         let Some(usage) = self.usage else { return };
-        let mut member = |name: &str, count| {
-            out.extend_from_slice(name.as_bytes());
-            write_number(out, count);
+        let mut member = |name: &str, count, told: bool| {
+            if told {
+                out.extend_from_slice(name.as_bytes());
+                write_number(out, count);
+            }
         };
-        member(",\"usage\":{\"prompt_tokens\":", usage.prompt_tokens);
-        member(",\"completion_tokens\":", usage.completion_tokens);
-        member(",\"total_tokens\":", usage.total_tokens());
-        member(",\"completion_tokens_details\":{\"reasoning_tokens\":", usage.reasoning_tokens);
-        member(",\"audio_tokens\":", usage.audio_output_tokens);
-        member("},\"prompt_tokens_details\":{\"cached_tokens\":", usage.cached_tokens);
-        member(",\"audio_tokens\":", usage.audio_input_tokens);
+        member(",\"usage\":{\"prompt_tokens\":", usage.prompt_tokens, true);
+        member(",\"completion_tokens\":", usage.completion_tokens, true);
+        member(",\"total_tokens\":", usage.total_tokens(), true);
+        let reasoning = ",\"completion_tokens_details\":{\"reasoning_tokens\":";
+        member(reasoning, usage.reasoning_tokens, true);
+        member(",\"audio_tokens\":", usage.audio_output_tokens, told.audio_output);
+        out.extend_from_slice(b"},\"prompt_tokens_details\":{");
+        if told.cached {
+            write_key(out, "cached_tokens");
+            write_number(out, usage.cached_tokens);
+        }
+        if told.audio_input {
+            write_key(out, "audio_tokens");
+            write_number(out, usage.audio_input_tokens);
+        }
         out.extend_from_slice(b"}}");
     }
 }

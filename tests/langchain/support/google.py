@@ -20,7 +20,7 @@ class GenerationConfig(types.GenerationConfig):
 class GenerateContentRequest(BaseModel):
     """The body of `generateContent`: the SDK has types for its members alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     model: str
     contents: list[types.Content]

@@ -34,7 +34,8 @@ fn counts_of_headers_stand_for_those_that_the_body_lacks() {
         (Endpoint::Embeddings, r#"{"embedding":[1],"inputTextTokenCount":3}"#, (3, 0)),
     ] {
         let (provider, strict, created, model) = ("bedrock", true, 0, None);
-        let context = Context { endpoint, provider, strict, created, model, counted };
+        let roles = false;
+        let context = Context { endpoint, provider, strict, roles, created, model, counted };
         let mut facts = Facts::default();
         Dialect::Bedrock.response(body.as_bytes(), &context, &mut facts).expect(body);
         let usage = facts.usage.expect(body);
