@@ -230,6 +230,7 @@ mod tests {
             ),
             (rename, r#"{"max_tokens":5,"max_completion_tokens":9}"#, r#"{"max_tokens":9}"#),
             (rename, r#"{"max_tokens":5,"max_completion_tokens":null}"#, r#"{"max_tokens":5}"#),
+            (Standard("n", "1"), r#"{"n":"portkey-default"}"#, r#"{"n":1}"#),
             (Drop("user"), r#"{"a":1.0,"user":"u"}"#, r#"{"a":1.0}"#),
             (
                 Switch("thinking", "think"),
