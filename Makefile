@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks judge cache golden providers docs compatibility mesh bench clean
+.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks judge cache golden providers docs compatibility mesh bench bench-docs instructions clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -163,12 +163,23 @@ compatibility: build $(VENV)/.langchain ## Start the gateway on several releases
 	$(VENV)/bin/python tests/compatibility/run.py
 
 BENCH := .bench
-bench: build $(BENCH)/.ready tests/portkey/node_modules/.package-lock.json ## Speed beside bare Envoy, Portkey and LiteLLM; QUICK=1: the main rows (Debian, Node 20)
+bench: build $(BENCH)/.ready $(BENCH)/.servers tests/portkey/node_modules/.package-lock.json ## Speed beside bare Envoy, Portkey and LiteLLM; QUICK=1: the main rows (Debian, Node 20)
+	$(VENV)/bin/python benches/bench.py $(if $(QUICK),--quick)
+
+.PHONY: $(BENCH)/.servers
+$(BENCH)/.servers:
 	CARGO_TARGET_DIR=$(CURDIR)/$(BENCH)/target cargo build --quiet --release --locked \
 		--manifest-path benches/upstream/Cargo.toml
 	CARGO_TARGET_DIR=$(CURDIR)/$(BENCH)/target cargo build --quiet --release --locked \
 		--target wasm32-wasip1 --manifest-path benches/noop/Cargo.toml
-	$(VENV)/bin/python benches/bench.py $(if $(QUICK),--quick)
+
+bench-docs: ## Write the table of the last `make bench` into docs/performance.md
+	sed -i -e '/<!-- bench -->/,/<!-- \/bench -->/{//!d}' \
+		-e '/<!-- bench -->/r $(BENCH)/table.md' docs/performance.md
+
+instructions: build $(BENCH)/.servers ## Instructions of a request, beside bare Envoy's (Debian; 5 minutes)
+	command -v valgrind >/dev/null || apt-get install --yes --quiet valgrind
+	$(VENV)/bin/python benches/instructions.py
 
 $(BENCH)/.ready: benches/requirements.txt
 	command -v h2load >/dev/null || apt-get install --yes --quiet nghttp2-client

@@ -1,8 +1,10 @@
 """Bounded load by h2load: as fast as it goes, or at a fixed rate, over HTTP/1.1."""
 
+import http.client
 import os
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 
 import servers
@@ -66,6 +68,20 @@ def latencies(case, process, rate, seconds, connections=CONNECTIONS):
     run(command(case, process.port, connections, f"--rps={each}", f"-n{count}", f"--log-file={log}"))
     rows = (line.split("\t") for line in log.read_text().splitlines())
     return sorted(int(row[2]) / 1000 for row in rows if row[1].startswith("2"))
+
+
+def first_bytes(case, process, count):
+    """Milliseconds until the first bytes of an answer's body, one request after the other, sorted."""
+    connection = http.client.HTTPConnection("127.0.0.1", process.port)
+    found = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        connection.request("POST", case.path, case.body, case.headers)
+        answer = connection.getresponse()
+        answer.read1(1)
+        found.append((time.perf_counter() - begin) * 1000)
+        answer.read()
+    return sorted(found)
 
 
 def percentile(values, share):

@@ -40,4 +40,5 @@ def machine():
 def finish(results, quick):
     text = table(results)
     print(f"\n{machine()}\n\n{text}")
-    (servers.WORK / "table.md").write_text(f"{machine()}\n\n{text}\n")
+    run = "make bench QUICK=1" if quick else "make bench"
+    (servers.WORK / "table.md").write_text(f"`{run}`, {machine()}:\n\n{text}\n")
