@@ -9,6 +9,9 @@ pub mod property {
     pub const CLUSTER: &str = "portkey.cluster";
     /// What the provider role found out, attempt by attempt: [`crate::report::Report`] as JSON.
     pub const REPORT: &str = "portkey.report";
+    /// What a request has used in tokens, as a decimal number: written by the gateway role when it
+    /// is over, for a rate-limit service.
+    pub const TOKENS: &str = "portkey.tokens";
 }
 
 /// Private headers. Clients and upstreams cannot set them: the listener drops them from requests,

@@ -18,10 +18,14 @@ pub struct EnvoyVersion {
 pub const MINIMUM: EnvoyVersion = EnvoyVersion { major: 1, minor: 39 };
 
 /// Extensions that the rendered configuration uses and a build of Envoy may lack: category, name.
-const EXTENSIONS: [(&str, &str); 14] = [
+const EXTENSIONS: [(&str, &str); 18] = [
     ("envoy.bootstrap", "envoy.bootstrap.internal_listener"),
     ("envoy.clusters", "envoy.cluster.dns"),
     ("envoy.clusters", "envoy.clusters.dynamic_forward_proxy"),
+    ("envoy.filters.http", "envoy.filters.http.header_to_metadata"),
+    ("envoy.filters.http", "envoy.filters.http.jwt_authn"),
+    ("envoy.filters.http", "envoy.filters.http.local_ratelimit"),
+    ("envoy.filters.http", "envoy.filters.http.ratelimit"),
     ("envoy.filters.http", "envoy.filters.http.set_filter_state"),
     ("envoy.filters.http.upstream", "envoy.filters.http.aws_request_signing"),
     ("envoy.filters.http.upstream", "envoy.filters.http.credential_injector"),

@@ -24,6 +24,8 @@ pub(super) struct Asking {
     pub needs: Needs,
     /// What is held back for it.
     pub held: Held,
+    /// Tokens that the request may use, or in the end has used, where a service counts them.
+    pub tokens: Option<u64>,
     /// Headers of the answer that tell of limits.
     pub headers: Vec<(&'static str, String)>,
 }
@@ -32,6 +34,16 @@ impl Asking {
     /// What holds for the caller.
     pub fn policy(&self) -> Option<&Policy> {
         self.identity.as_ref().map(|identity| identity.policy.as_ref())
+    }
+
+    /// What Envoy's rate limits know the caller by: whose rules hold, or to a service who it is.
+    pub fn counted_as(&self, by_service: bool) -> Option<&str> {
+        let identity = self.identity.as_ref()?;
+        let policy = &identity.policy;
+        match by_service {
+            true => Some(&identity.name),
+            false => policy.rules.requests_per_minute.map(|_| policy.name.as_str()),
+        }
     }
 
     /// Slug of the config of requests that name nothing.

@@ -73,6 +73,11 @@ pub fn translate(details: &str, status: u16, timeout: u64, limit: u64) -> Error 
             let status = if (400..600).contains(&status) { status } else { 502 };
             Error::provider(status, "upgrade_refused", message)
         }
+        "local_rate_limited" | "request_rate_limited" => too_many_requests(),
+        "rate_limiter_error" => {
+            Error::gateway("no_rate_limits", "The rate-limit service does not answer")
+                .with_status(503)
+        }
         "overload" | "upstream_overflow" => {
             Error::gateway("overloaded", "The gateway is overloaded").with_status(503)
         }
@@ -97,6 +102,14 @@ fn reset(details: &str) -> Error {
     }
     let message = "The provider closed the connection before it answered";
     Error::provider(502, "upstream_reset", message)
+}
+
+/// The error for a caller whose limit Envoy has found used up.
+fn too_many_requests() -> Error {
+    let message = "Portkey Error: Rate Limit Exceeded. Error Code: 05";
+    Error::client(429, "rate_limit_exceeded", message)
+        .with_kind("requests")
+        .with_hint("the caller may not make so many requests: try again later")
 }
 
 /// The error for a provider that stopped in its answer, or before it.

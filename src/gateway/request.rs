@@ -5,7 +5,7 @@ use super::resolve::{Resolved, Resolver};
 use super::{Forward, Gateway, State, Verdict, Waiting, World, envoy_error, local, resolve};
 use crate::adapter::Format;
 use crate::config::request::{PREFIX, RequestOptions};
-use crate::contract::CREDENTIAL_HEADERS;
+use crate::contract::{CREDENTIAL_HEADERS, header};
 use crate::dialect::bounded;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -180,6 +180,9 @@ impl Gateway {
             return Err(Error::invalid("invalid_config", message).with_param("x-portkey-config"));
         }
         self.hold(world)?;
+        if let Some(name) = self.asking.counted_as(self.counts_for_service()) {
+            headers.set(header::CALLER, name);
+        }
         self.state = State::Forwarded(Box::new(plan));
         Ok(Verdict::Forward(Forward {
             headers,

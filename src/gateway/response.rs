@@ -23,6 +23,7 @@ impl Gateway {
         end_of_stream: bool,
     ) -> Option<Reply> {
         note_target(&mut self.record, &self.registry, plan, report);
+        self.note_requests(headers);
         let status = headers.text(":status").and_then(|text| text.parse().ok()).unwrap_or(502);
         let at = position(plan, report);
         let timeout = plan.targets.get(at.target).map_or(0, |target| target.timeout);
@@ -51,6 +52,7 @@ impl Gateway {
             self.describe(plan, report, at, status, headers);
             return None;
         };
+        self.note_refusal(details, headers);
         let mut reply = self.error_reply(&error);
         // Envoy's own word for it stays in the log.
         reply.details.extend([":", details]);

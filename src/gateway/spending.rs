@@ -10,13 +10,16 @@ use crate::config::caller::Period;
 use crate::dialect::{Facts, Usage};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::http::Headers;
 use crate::json::Object;
 use crate::plan::Plan;
 use crate::report::Report;
 
 /// Value of the log's `limited_by`.
 const TOKENS: &str = "tokens_per_minute";
-/// Another.
+/// Others.
+const REQUESTS: &str = "requests_per_minute";
+const SERVICE: &str = "rate_limit_service";
 const BUDGET: &str = "budget";
 
 /// What a request may use, by what is known of it.
@@ -88,7 +91,9 @@ impl Gateway {
     ) -> Result<Needs, Error> {
         let Some(policy) = self.asking.policy() else { return Ok(Needs::default()) };
         let rules = &policy.rules;
-        let limited = rules.tokens_per_minute.is_some() || rules.budget.is_some();
+        let limited = self.counts_for_service()
+            || rules.tokens_per_minute.is_some()
+            || rules.budget.is_some();
         let is_free = plan.endpoint == Endpoint::CountTokens || !names_model(plan.endpoint, method);
         if !limited || is_free {
             return Ok(Needs::default());
@@ -132,6 +137,7 @@ impl Gateway {
         let Some(shared) = world.shared() else { return Ok(()) };
         let policy = &identity.policy;
         let now = seconds(world);
+        self.asking.tokens = needs.tokens.filter(|_| self.counts_for_service());
         if let (Some(amount), Some((account, allowance))) = (needs.tokens, tokens_of(policy)) {
             match Account::new(shared, &account, allowance, now).hold(amount) {
                 Ok((hold, standing)) => {
@@ -174,7 +180,54 @@ impl Gateway {
     /// Books what the request has used, once it is over.
     pub(super) fn settle(&mut self, world: &dyn World, report: Option<&Report>) {
         let was_answered = self.record.time_to_first_byte_ms.is_some();
-        self.book(world, Used::of(report, was_answered));
+        let used = Used::of(report, was_answered);
+        self.asking.tokens = self.asking.tokens.map(|held| used.tokens(held));
+        self.book(world, used);
+    }
+
+    /// Tokens that the request has used, for a rate-limit service; once it is over.
+    pub fn tokens(&self) -> Option<u64> {
+        self.asking.tokens
+    }
+
+    pub(super) fn counts_for_service(&self) -> bool {
+        self.registry.callers.as_ref().is_some_and(|callers| callers.rate_limit_service)
+    }
+
+    /// Takes what Envoy tells of the limit of requests out of an answer's headers, to tell it as
+    /// OpenAI does.
+    pub(super) fn note_requests(&mut self, headers: &mut Headers) {
+        if self.counts_for_service() || self.asking.counted_as(false).is_none() {
+            return;
+        }
+        for (name, own, unit) in [
+            ("x-ratelimit-limit", "x-ratelimit-limit-requests", ""),
+            ("x-ratelimit-remaining", "x-ratelimit-remaining-requests", ""),
+            ("x-ratelimit-reset", "x-ratelimit-reset-requests", "s"),
+        ] {
+            // What a provider has set comes before.
+            let values = headers.iter().filter(|(key, _)| *key == name);
+            let Some((_, value)) = values.last() else { continue };
+            let value = format!("{}{unit}", String::from_utf8_lossy(value));
+            self.asking.tell(own, value);
+            headers.remove(name);
+        }
+    }
+
+    /// Notes that Envoy has refused the request, and when it may come again.
+    pub(super) fn note_refusal(&mut self, details: &str, headers: &Headers) {
+        self.record.limited_by = match details {
+            "local_rate_limited" => Some(REQUESTS),
+            "request_rate_limited" => Some(SERVICE),
+            _ => return,
+        };
+        let told =
+            ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+        for name in told {
+            if let Some(value) = headers.text(name) {
+                self.asking.tell(name, value.to_owned());
+            }
+        }
     }
 
     fn book(&mut self, world: &dyn World, used: Used) {
@@ -182,11 +235,7 @@ impl Gateway {
         let Some(shared) = world.shared() else { return };
         let now = seconds(world);
         if let Some(Part { account, allowance, hold }) = tokens {
-            let used = match &used {
-                Used::Nothing => 0,
-                Used::Known(facts) => facts.usage.map_or(hold.amount, |usage| usage.total_tokens()),
-                Used::Unknown => hold.amount,
-            };
+            let used = used.tokens(hold.amount);
             self.record.booked_tokens = Some(used);
             Account::new(shared, &account, allowance, now).settle(hold, used);
         }
@@ -204,6 +253,15 @@ impl Gateway {
 }
 
 impl Used {
+    /// Tokens, of which so many were held back.
+    fn tokens(&self, held: u64) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Known(facts) => facts.usage.map_or(held, |usage| usage.total_tokens()),
+            Self::Unknown => held,
+        }
+    }
+
     /// What a report tells; `was_answered`: the client got an answer, by whomever.
     fn of(report: Option<&Report>, was_answered: bool) -> Self {
         let last = report.and_then(|report| report.attempts.last().map(|last| (report, last)));

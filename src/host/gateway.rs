@@ -212,6 +212,9 @@ impl HttpContext for Stream {
             if logged.failed {
                 abi::set_property(record::FAILED, b"1")?;
             }
+            if let Some(tokens) = self.core.tokens() {
+                abi::set_property(property::TOKENS, tokens.to_string().as_bytes())?;
+            }
             abi::set_property(record::PROPERTY, &logged.record)
         });
         if let Err(error) = written {

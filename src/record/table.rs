@@ -141,7 +141,7 @@ pub const FIELDS: &[Field] = &[
         Text,
         Gateway,
         "the limit of the caller that stopped the request: `requests_per_minute`, \
-         `tokens_per_minute` or `budget`; see callers.md",
+         `tokens_per_minute`, `budget` or `rate_limit_service`; see callers.md",
     )
     .is("portkey.limited_by"),
     field("booked_tokens", Count, Gateway, "what the caller's tokens a minute went down by")

@@ -347,8 +347,8 @@ pub struct Jwt {
 /// Where a JSON Web Key Set is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Jwks {
-    /// In this (absolute) file.
-    File(PathBuf),
+    /// This one.
+    Given(String),
     /// At this URL.
     Server(BaseUrl),
 }

@@ -135,7 +135,9 @@ impl<'a> Reload<'a> {
             ("limits.streams", old.limits.streams == gateway.limits.streams),
             ("limits.memory", old.limits.memory == gateway.limits.memory),
         ];
-        fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+        let fields = fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name);
+        // A filter that is asked for no more is told of no request.
+        fields.chain(render::missing_filters(old, gateway)).collect()
     }
 }
 
@@ -246,6 +248,23 @@ mod tests {
         fixture.write(GOOD);
         assert_eq!(settle(&mut reload), [done]);
         assert!(fixture.rendered("secrets/a.json").contains("sk-1"));
+    }
+
+    #[test]
+    fn a_filter_that_envoy_lacks_is_named() {
+        let fixture = Fixture::new();
+        let gateway = fixture.load();
+        let mut reload = start(&fixture, &gateway);
+        let done = format!("{} reloaded", fixture.config.display());
+        fixture.write("api_keys: {a: {key: k}}");
+        assert_eq!(settle(&mut reload), std::slice::from_ref(&done));
+        fixture.write("api_keys: {a: {key: k, rate_limits: {requests_per_minute: 1}}}");
+        let warning =
+            "warning: takes effect at the next start: rate_limits.requests_per_minute".to_owned();
+        assert_eq!(settle(&mut reload), [done.clone(), warning]);
+        fixture.write("api_keys: {a: {key: k}}\nrate_limit_service: {address: 'a:1'}");
+        let warning = "warning: takes effect at the next start: rate_limit_service".to_owned();
+        assert_eq!(settle(&mut reload), [done, warning]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::CHAT;
 use crate::support::client::Response;
 use crate::support::gateway::Gateway;
-use crate::support::upstream::{Upstream, json};
+use crate::support::upstream::{Upstream, answer, json};
 use serde_json::{Value, json};
 use std::thread;
 use std::time::Duration;
@@ -224,5 +224,52 @@ fn a_changed_budget_forgets_nothing() {
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(ask(), 412);
+    gateway.assert_healthy();
+}
+
+#[test]
+fn requests_of_a_minute_are_counted_by_envoy() {
+    let forged = "content-type: application/json\r\nx-ratelimit-limit: 77\r\n\
+                  x-ratelimit-remaining: 77\r\nx-ratelimit-remaining-requests: 77\r\n";
+    let upstream = Upstream::start(|_, _| answer(200, forged, &completion(1)));
+    let limits = "rate_limits: {requests_per_minute: 3}, budget: {usd: 1, per: day}";
+    let gateway = gateway(2, &upstream, limits);
+    let ask = |key: &str| gateway.chat(&[key, OAI], &chat("m", 1000));
+    let header = |answer: &Response, name: &str| {
+        answer.header(&format!("x-ratelimit-{name}-requests")).unwrap_or("-").to_owned()
+    };
+    for left in ["2", "1", "0"] {
+        let answer = ask(KEY);
+        assert_eq!(answer.status, 200);
+        let told = [header(&answer, "limit"), header(&answer, "remaining")];
+        assert_eq!(told, ["3", left], "{:?}", answer.headers);
+    }
+    let refused = ask(KEY);
+    assert_eq!((refused.status, code(&refused)), (429, json!("rate_limit_exceeded")));
+    assert_eq!(refused.json()["error"]["type"], "requests");
+    let wait: u64 = refused.header("retry-after").expect("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(header(&refused, "remaining"), "0");
+    // Nobody else is stopped, and nobody gets the name that Envoy knows the caller by.
+    for _ in 0..5 {
+        assert_eq!(ask("x-portkey-api-key: pk-beta").status, 200);
+    }
+    for request in upstream.requests() {
+        assert!(request.headers.iter().all(|(name, _)| !name.starts_with("x-portkey")));
+    }
+    let log = gateway.log(9);
+    let null = Value::Null;
+    assert_eq!(booked(&log[3]), [&json!("requests_per_minute"), &null, &json!(0), &json!(999_997)]);
+    assert_eq!(log[3]["status"], 429);
+    // More is allowed while the gateway runs.
+    let path = gateway.dir.path().join("gateway.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("requests_per_minute: 3", "requests_per_minute: 30"))
+        .unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while ask(KEY).status != 200 {
+        assert!(std::time::Instant::now() < deadline, "{}", gateway.stderr());
+        thread::sleep(Duration::from_millis(50));
+    }
     gateway.assert_healthy();
 }

@@ -53,6 +53,9 @@ impl Checker<'_> {
             self.rate_limit_service(field)
         });
         let some = !callers.is_empty() || jwt.is_some();
+        if let Some(field) = fields.get("rate_limit_service").filter(|_| !some) {
+            self.problems.add(&field.path, "counts what callers do: it needs api_keys or jwt");
+        }
         some.then_some(Callers { keys: callers, jwt, rate_limit_service })
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{
-    Places, any, cache, discovery, duration, extension, filters, forward, internal, merge, relay,
-    resilience,
+    Places, any, cache, callers, discovery, duration, extension, filters, forward, internal, merge,
+    relay, resilience,
 };
 use crate::contract::cluster as contract;
 use crate::provider::{BaseUrl, Scheme};
@@ -44,6 +44,7 @@ pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Place
     clusters.extend(forward::to_custom_hosts(gateway, places));
     clusters.extend(gateway.google_token_url.as_ref().map(|_| google_token(gateway, places)));
     clusters.extend(cache::clusters(gateway, places));
+    clusters.extend(callers::clusters(gateway, places));
     clusters
 }
 

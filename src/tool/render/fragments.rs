@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{CLUSTERS, CUSTOM_ROUTES, ROUTES};
 use super::{
-    File, Places, access_log, any, bootstrap, cache, cluster, custom, discovery, file, filters,
-    internal, listener, merge, plugin, plugin_file, route, secret, stats,
+    File, Places, access_log, any, bootstrap, cache, callers, cluster, custom, discovery, file,
+    filters, internal, listener, merge, plugin_file, route, secret, stats,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -45,10 +45,10 @@ impl Parts {
             stats_config: stats::config(gateway),
             static_clusters: access_log::clusters(gateway, places).into(),
             connection_manager: merge(listener::options(gateway), listener::upgrades()),
-            http_filters: json!([merge(
-                plugin::filter(Role::Gateway, places),
-                json!({ "disabled": true })
-            )]),
+            http_filters: listener::filters(gateway, places)
+                .into_iter()
+                .map(|filter| merge(filter, json!({ "disabled": true })))
+                .collect(),
             access_log: access_log::of_ours(&gateway.logs).into(),
             routes: routes(gateway, &upstreams),
             upstream_filters: upstream_filters(&upstreams, places),
@@ -89,6 +89,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
         plugin_file(Role::Provider, gateway, &upstreams, places),
         plugin_file(Role::Gateway, gateway, &upstreams, places),
     ]);
+    files.extend(callers::filters(gateway).iter().map(callers::Filter::file));
     files.extend(Parts::new(gateway, places).files());
     files
 }
@@ -96,7 +97,8 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
 fn routes(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
     let mut routes = route::splits(gateway, PREFIX);
     routes.extend(route::general(gateway, upstreams, PREFIX));
-    routes.into_iter().map(|one| merge(one, route::among_others(gateway))).collect()
+    let others = callers::filters(gateway);
+    routes.into_iter().map(|one| merge(one, route::among_others(gateway, &others))).collect()
 }
 
 fn upstream_filters(upstreams: &[Upstream<'_>], places: &Places) -> Value {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    PRIVATE_HEADERS, Places, access_log, duration, early_mutation, extension, filters, merge,
-    plugin, refusal, route, tls,
+    PRIVATE_HEADERS, Places, access_log, callers, duration, early_mutation, extension, filters,
+    merge, plugin, refusal, route, tls,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -116,9 +116,9 @@ pub(super) fn routes(places: &Places) -> Value {
 }
 
 fn manager(gateway: &Gateway, places: &Places) -> Value {
-    let filters = alternative(gateway).into_iter();
-    let filters: Vec<Value> =
-        filters.chain([plugin::filter(Role::Gateway, places), router()]).collect();
+    let before = alternative(gateway).into_iter();
+    let ours = self::filters(gateway, places);
+    let filters: Vec<Value> = before.chain(ours).chain([router()]).collect();
     let ours = json!({
         "http_filters": filters,
         "access_log": access_log::loggers(&gateway.logs),
@@ -126,6 +126,17 @@ fn manager(gateway: &Gateway, places: &Places) -> Value {
     let ours = merge(ours, routes(places));
     let manager = merge(json!({ "stat_prefix": NAME, "codec_type": "AUTO" }), options(gateway));
     merge(merge(merge(merge(manager, upgrades()), http2(gateway)), refusal::rules()), ours)
+}
+
+/// The filters of clients' requests, before the router.
+pub(super) fn filters(gateway: &Gateway, places: &Places) -> Vec<Value> {
+    let others = callers::filters(gateway);
+    let chosen = |before: bool| {
+        let others = others.iter().filter(move |filter| filter.before == before);
+        others.map(|filter| filter.in_chain(places))
+    };
+    let ours = chosen(true).chain([plugin::filter(Role::Gateway, places)]);
+    ours.chain(chosen(false)).collect()
 }
 
 /// WebSockets. Istio's connection managers have them of themselves, and Envoy takes no kind twice.

@@ -147,9 +147,21 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
         file(CUSTOM_ROUTES, custom::resource(gateway)),
         plugin_file(Role::Provider, gateway, &upstreams, places),
         plugin_file(Role::Gateway, gateway, &upstreams, places),
-        file(BOOTSTRAP, bootstrap::config(gateway, places)),
     ]);
+    files.extend(callers::filters(gateway).iter().map(callers::Filter::file));
+    files.push(file(BOOTSTRAP, bootstrap::config(gateway, places)));
     files
+}
+
+/// Keys of gateway.yaml that ask for a filter of the listener, whose place is in the bootstrap, and
+/// which an Envoy that was started with `started` lacks.
+pub fn missing_filters(started: &Gateway, now: &Gateway) -> Vec<&'static str> {
+    let there = callers::filters(started);
+    let asked = callers::filters(now).into_iter().filter(|filter| filter.does_something);
+    let missing = asked.filter(|filter| there.iter().all(|one| one.name != filter.name));
+    let mut keys: Vec<_> = missing.map(|filter| filter.asked_by).collect();
+    keys.dedup();
+    keys
 }
 
 fn plugin_file(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> File {

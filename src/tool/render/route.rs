@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{any, discovery, duration, extension, merge, plugin};
+use super::{any, callers, discovery, duration, extension, merge, plugin};
 use crate::config::settings::Role;
 use crate::config::{tree, weighted};
 use crate::contract::{cluster, header, property, weighted_config};
@@ -71,11 +71,14 @@ pub(super) fn action(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Value {
 
 /// What a route needs in a listener that has others as well: there the gateway role is off unless
 /// the route says otherwise, and the buffers have Envoy's usual limit.
-pub(super) fn among_others(gateway: &Gateway) -> Value {
-    let on = any("envoy.config.route.v3.FilterConfig", json!({ "config": {} }));
+pub(super) fn among_others(gateway: &Gateway, others: &[callers::Filter]) -> Value {
+    let on = || any("envoy.config.route.v3.FilterConfig", json!({ "config": {} }));
+    let others = others.iter().map(|filter| (filter.name.to_owned(), on()));
+    let filters: Map<String, Value> =
+        others.chain([(plugin::name(Role::Gateway).to_owned(), on())]).collect();
     json!({
         "request_body_buffer_limit": gateway.limits.request_body,
-        "typed_per_filter_config": { plugin::name(Role::Gateway): on },
+        "typed_per_filter_config": filters,
     })
 }
 

@@ -25,7 +25,7 @@ pub(super) fn gateway(
     upstreams: &[Upstream<'_>],
     places: &Places,
 ) -> Value {
-    let ours = route::among_others(gateway);
+    let ours = route::among_others(gateway, &[]);
     let filter = merge(plugin::filter(Role::Gateway, places), json!({ "disabled": true }));
     // A container's log is its standard output.
     let stdout = |log: &Log| Log { sink: Sink::Stdout, only: log.only.clone() };

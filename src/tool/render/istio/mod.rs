@@ -144,6 +144,22 @@ impl Mesh {
     }
 }
 
+/// Refuses what needs filters beside the gateway role, which are Istio's own business.
+fn no_filters(gateway: &Gateway) -> Result<(), Vec<String>> {
+    let Some(callers) = &gateway.callers else { return Ok(()) };
+    let has_rate = callers.keys.values().any(|caller| caller.requests_per_minute.is_some());
+    let asked = [
+        ("jwt", callers.jwt.is_some(), "a RequestAuthentication"),
+        ("rate_limit_service", callers.rate_limit_service.is_some(), "an EnvoyFilter"),
+        ("api_keys: requests_per_minute", has_rate, "an EnvoyFilter"),
+    ];
+    let asked = asked.into_iter().filter(|(_, is_asked, _)| *is_asked);
+    let problems: Vec<String> = asked
+        .map(|(key, _, other)| format!("{key}: not in a mesh, where that is {other} of yours"))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// Every file. Those of the subdirectory `fill-in` are templates.
 ///
 /// # Errors
@@ -152,6 +168,7 @@ pub fn files(gateway: &Gateway, mesh: &Mesh) -> Result<Vec<File>, Vec<String>> {
     mesh.check()?;
     let upstreams = upstreams(gateway)?;
     no_secrets(gateway, &upstreams)?;
+    no_filters(gateway)?;
     let places = mesh.places();
     let mut files = vec![
         yaml("10-providers.yaml", services::resources(gateway, mesh, &upstreams)),
