@@ -1,5 +1,6 @@
 //! The caller in the gateway role: who it is, and whether it may do what it asks for.
 
+use super::models::Asked;
 use super::resolve::Config;
 use super::spending::{Held, Needs};
 use super::{Gateway, World};
@@ -99,24 +100,26 @@ impl Gateway {
     pub(super) fn check_scope(
         &self,
         plan: &Plan,
-        method: &str,
+        headers: &Headers,
         body: Option<&Object<'_>>,
     ) -> Result<(), Error> {
         let Some(policy) = self.asking.policy() else { return Ok(()) };
-        let asked = model(plan, body);
+        let asked = Asked { endpoint: plan.endpoint, path: &plan.path, headers, body };
         for target in &plan.targets {
             let upstream = self.registry.upstream(&target.cluster);
             policy.check_place(Place {
                 virtual_key: virtual_key_of(&target.cluster),
                 provider: upstream.map_or("", |upstream| upstream.provider.slug),
             })?;
-            if names_model(plan.endpoint, method) {
-                let model = model_of(upstream, target, asked.as_deref());
-                policy.check_model(model.as_deref())?;
-                let own = |name: &&str| upstream.is_none_or(|one| one.settings.get(name).is_none());
-                for name in target.settings.names().filter(own).filter(|name| is_model(name)) {
-                    policy.check_model(target.settings.get(name))?;
-                }
+            let Some(upstream) = upstream.filter(|_| policy.rules.models.is_some()) else {
+                continue;
+            };
+            let Some(models) = asked.models(target, upstream) else { continue };
+            if models.is_empty() {
+                policy.check_model(None)?;
+            }
+            for model in &models {
+                policy.check_model(Some(model))?;
             }
         }
         Ok(())
@@ -166,9 +169,4 @@ fn fixed_by(upstream: &Upstream, target: &Target) -> Option<String> {
 fn default_of(upstream: &Upstream, target: &Target) -> Option<String> {
     let params = upstream.default_params.as_ref().filter(|_| target.custom_host.is_none())?;
     Object::parse(params.get().as_bytes()).ok()?.string("model")
-}
-
-/// Whether a setting stands for a model, as Azure's deployments do.
-fn is_model(name: &str) -> bool {
-    name.contains("deployment") || name.contains("model")
 }

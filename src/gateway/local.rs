@@ -1,9 +1,7 @@
 //! What is answered without a provider: health, the banner, the list of what is configured.
 
-use super::Reply;
-use crate::caller::Policy;
+use super::{Gateway, Reply, World};
 use crate::caller::scope::Place;
-use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::error::{Error, NO_ROUTE};
 use crate::http::Headers;
@@ -39,18 +37,34 @@ pub fn not_found() -> Error {
     Error::client(404, NO_ROUTE, "Not Found").with_hint("the API is below /v1/")
 }
 
-/// OpenAI's list of models: one entry for each virtual key and provider that gateway.yaml names and
-/// the caller may use; `None` for other requests. With a provider, this is that provider's own list.
-pub fn models<'a>(
-    method: &str,
-    path: &str,
-    headers: &Headers,
-    registry: &'a Registry,
-    caller: Option<&Policy>,
-) -> Option<Reply> {
-    if (method, path) != ("GET", "/v1/models") || names_target(headers) {
-        return None;
+impl Gateway {
+    /// OpenAI's list of models: one entry for each virtual key and provider that gateway.yaml names
+    /// and the caller may use now; `None` for other requests. With a provider, this is that
+    /// provider's own list.
+    pub(super) fn models(
+        &self,
+        world: &dyn World,
+        method: &str,
+        path: &str,
+        headers: &Headers,
+    ) -> Option<Reply> {
+        if (method, path) != ("GET", "/v1/models") || names_target(headers) {
+            return None;
+        }
+        let (caller, policy) = (self.record.caller.as_deref(), self.asking.policy());
+        let now = world.now() / 1_000_000_000;
+        let may_be_used = |slug: &str| {
+            let key = self.registry.virtual_key(slug);
+            key.is_some_and(|key| key.admit(slug, caller, now).is_ok())
+        };
+        let listed = self.registry.listed().filter(|place| {
+            place.virtual_key.is_none_or(may_be_used) && policy.is_none_or(|one| one.allows(*place))
+        });
+        Some(list(listed))
     }
+}
+
+fn list<'a>(places: impl Iterator<Item = Place<'a>>) -> Reply {
     #[derive(Serialize)]
     struct List<'a> {
         object: &'static str,
@@ -63,13 +77,12 @@ pub fn models<'a>(
         created: u64,
         owned_by: &'a str,
     }
-    let listed = registry.listed().filter(|place| caller.is_none_or(|one| one.allows(*place)));
     let model = |place: Place<'a>| {
         let id = place.virtual_key.unwrap_or(place.provider);
         Model { id, object: "model", created: 0, owned_by: place.provider }
     };
-    let data = listed.map(model).collect();
+    let data = places.map(model).collect();
     // Plain strings and numbers always serialise.
     let body = serde_json::to_vec(&List { object: "list", data }).unwrap_or_default();
-    Some(reply("application/json", body))
+    reply("application/json", body)
 }

@@ -7,6 +7,7 @@ mod chain;
 pub mod envoy_error;
 mod local;
 pub mod log;
+mod models;
 mod request;
 mod resolve;
 mod response;

@@ -29,8 +29,7 @@ impl Gateway {
         }
         self.identify(world, &mut headers)?;
         let (method, bare) = operation(&headers);
-        let caller = self.asking.policy();
-        if let Some(reply) = local::models(method, bare, &headers, &self.registry, caller) {
+        if let Some(reply) = self.models(world, method, bare, &headers) {
             self.state = State::Replied;
             return Ok(Verdict::Reply(self.with_our_headers(reply)));
         }
@@ -129,8 +128,8 @@ impl Gateway {
             saved: matches!(config, resolve::Config::Saved(_)),
         };
         let resolved = resolver.resolve(&config, &mut self.record)?;
+        self.check_scope(&resolved.plan, headers, body)?;
         let method = headers.text(":method").unwrap_or_default();
-        self.check_scope(&resolved.plan, method, body)?;
         self.asking.needs = self.needs(&resolved.plan, method, body)?;
         Ok(resolved)
     }

@@ -1,12 +1,10 @@
 //! Whether a request may use a virtual key, and which of its credentials it tries first.
 
+use super::models::Asked;
 use super::resolve::Resolver;
-use crate::attempt::effective;
 use crate::config::settings::VirtualKey;
-use crate::endpoint::{Endpoint, query_value};
 use crate::error::Error;
 use crate::plan::Target;
-use crate::provider::Layout;
 
 impl VirtualKey {
     /// Whether anything may keep a request from using it.
@@ -16,7 +14,7 @@ impl VirtualKey {
     }
 
     /// Whether a caller may use it now; `now` is Unix time in seconds.
-    fn admit(&self, slug: &str, caller: Option<&str>, now: u64) -> Result<(), Error> {
+    pub(super) fn admit(&self, slug: &str, caller: Option<&str>, now: u64) -> Result<(), Error> {
         let refuse = |status, kind, code, what: &str| {
             let message = format!("Portkey Virtual Key {slug} {what}");
             Err(Error { kind, ..Error::client(status, code, message) })
@@ -82,7 +80,12 @@ impl Resolver<'_> {
 
     /// Refuses models that a virtual key is not for, and what does not tell its model.
     fn admit_models(&self, slug: &str, allowed: &[String], target: &Target) -> Result<(), Error> {
-        let Some(models) = self.models(target) else { return Ok(()) };
+        let path = &self.path_for_providers();
+        let asked = Asked { endpoint: self.endpoint, path, headers: self.headers, body: self.body };
+        let upstream = self.registry.upstream(&target.cluster);
+        let Some(models) = upstream.and_then(|upstream| asked.models(target, upstream)) else {
+            return Ok(());
+        };
         let message = match models.iter().find(|model| !lists(allowed, model)) {
             Some(model) => {
                 let model: String = model.chars().take(MAX_SHOWN).collect();
@@ -97,32 +100,6 @@ impl Resolver<'_> {
         Err(Error { kind: "model_not_allowed_error", ..error }
             .with_hint(format!("the virtual key {slug:?} is for some models only"))
             .with_param("model"))
-    }
-
-    /// The models that a provider will be asked for: none when they cannot be told, `None` when the
-    /// request runs no model.
-    fn models(&self, target: &Target) -> Option<Vec<String>> {
-        let upstream = self.registry.upstream(&target.cluster)?;
-        let azure = upstream.provider.layout == Layout::Azure;
-        // There it is the deployment that has a model.
-        let deployment = target.settings.get("deployment_id").filter(|_| azure);
-        if self.endpoint == Endpoint::Realtime {
-            let model = deployment.map(str::to_owned).or_else(|| query_value(self.path, "model"));
-            return Some(model.into_iter().collect());
-        }
-        if self.endpoint.takes_json() {
-            // Without a body it will be refused.
-            let body = effective(target, upstream, self.body?.clone())?;
-            let model = deployment.map(str::to_owned).or_else(|| body.string("model"));
-            // Some vendors take a list of further models, and each may be the one that runs.
-            let more = body.get("models").map(serde_json::from_str::<Vec<String>>);
-            let more = more.and_then(Result::ok).unwrap_or_default();
-            return model.map(|model| [vec![model], more].concat()).or(Some(Vec::new()));
-        }
-        let method = self.headers.text(":method").unwrap_or_default();
-        let reads = matches!(method, "GET" | "HEAD" | "DELETE");
-        let stores = matches!(self.endpoint, Endpoint::Files | Endpoint::StoredResponses);
-        (!reads && !stores).then(Vec::new)
     }
 }
 

@@ -165,6 +165,32 @@ fn a_secret_is_in_its_own_file_alone() {
 }
 
 #[test]
+fn keys_for_aws_are_in_files_wherever_they_are_rendered_for() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("gateway.yaml");
+    let yaml = "virtual_keys:\n  aws: {provider: bedrock, aws_access_key_id: secret-id, \
+                aws_secret_access_key: secret-key}\n";
+    fs::write(&path, yaml).unwrap();
+    for target in ["envoy", "filter"] {
+        let out = base.path().join(target);
+        let status = Command::new(TOOL)
+            .args(["render", target, "--wasm"])
+            .arg(fixtures().join("empty.wasm"))
+            .args([Path::new("--config"), &path, Path::new("--out"), &out])
+            .env("SSL_CERT_FILE", fixtures().join("ca.pem"))
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "{target}");
+        for (path, text) in tree(&out) {
+            let found = text.matches(SECRET).count();
+            assert_eq!(found, if path == "secrets/aws.aws" { 2 } else { 0 }, "{target}: {path}");
+        }
+        assert!(out.join("secrets/aws.aws").exists(), "{target}");
+    }
+}
+
+#[test]
 fn envoy_finds_every_case_valid() {
     for case in cases() {
         let base = tempfile::tempdir().unwrap();

@@ -131,6 +131,11 @@ fn the_model_that_counts_is_the_one_that_runs() {
     assert!(small(r#"{"messages":[]}"#), "the default");
     assert!(!small(r#"{"model":"gpt-4o-mini","models":["gpt-4o"]}"#));
     assert!(small(r#"{"model":"gpt-4o-mini","models":["o4-x"]}"#));
+    assert!(small(r#"{"model":"gpt-4o-mini","models":null}"#));
+    for unreadable in [r#"["o4-x",{"model":"gpt-4o"}]"#, r#""gpt-4o""#, r#"{"a":"gpt-4o"}"#] {
+        let body = format!(r#"{{"model":"gpt-4o-mini","models":{unreadable}}}"#);
+        assert!(!small(&body), "{body}");
+    }
     let config = |target: &str| {
         let config = format!(r#"{{"virtual_key":"small",{target}}}"#);
         chat(&NOW, &[("x-portkey-config", &config)], "gpt-4o-mini").is_ok()
@@ -163,6 +168,13 @@ fn what_does_not_tell_its_model_is_refused_if_it_may_run_one() {
     ] {
         assert!(!ask(method, path, body), "{method} {path}");
     }
+    // What only looks like reading.
+    for name in ["upgrade", "x-http-method-override"] {
+        let pairs = [key("small")[0], (name, "websocket")];
+        let path = "/v1/proxy/realtime?model=gpt-realtime";
+        assert!(plan(decide(&NOW, "GET", path, &pairs, "")).is_err(), "{name}");
+    }
+    assert!(ask("GET", "/v1/proxy/models", ""));
     let form =
         [("x-portkey-virtual-key", "small"), ("content-type", "multipart/form-data; boundary=b")];
     assert!(plan(decide(&NOW, "POST", "/v1/audio/transcriptions", &form, "--b--")).is_err());
@@ -259,4 +271,69 @@ fn a_model_of_the_query_names_its_virtual_key() {
     let plan = ask("/v1/realtime?a=1&model=%40open%2Fgpt-realtime&b").unwrap();
     assert_eq!(plan.path, "/v1/realtime?a=1&model=gpt-realtime&b");
     assert_eq!(plan.targets[0].cluster, "vk.open");
+}
+
+#[test]
+fn a_callers_models_are_as_strict_as_a_virtual_keys() {
+    let caller =
+        r#""callers":{"keys":{"red":{"sha256":"HASH","models":["gpt-4o-mini","o4-*"]}}},"configs""#;
+    let hash: String = {
+        use sha2::{Digest, Sha256};
+        Sha256::digest(b"k").iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let settings = SETTINGS
+        .replace("\"configs\"", &caller.replace("HASH", &hash))
+        .replace(r#","allowed_models":["mini"]"#, "");
+    let ask = |method: &str, path: &str, pairs: &[(&str, &str)], body: &str| {
+        let mut gateway = Gateway::new(Rc::new(Registry::parse(settings.as_bytes()).unwrap()));
+        let basis = [(":method", method), (":path", path), ("x-portkey-api-key", "k")];
+        let pairs = basis.iter().chain(pairs);
+        let pairs = pairs.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+        let headers = Headers::new(pairs.collect());
+        let verdict = match gateway.on_request_headers(&NOW, headers, body.is_empty()) {
+            Verdict::NeedBody => gateway.on_request_body(&NOW, body.as_bytes()),
+            other => other,
+        };
+        plan(verdict).map(drop)
+    };
+    let chat = "/v1/chat/completions";
+    let open = key("open");
+    assert_eq!(ask("POST", chat, &open, r#"{"model":"o4-mini","messages":[]}"#), Ok(()));
+    assert_eq!(ask("GET", "/v1/realtime?model=o4-x", &open, ""), Ok(()));
+    assert_eq!(ask("GET", "/v1/proxy/models", &open, ""), Ok(()));
+    let azure = [key("azure")[0], ("x-portkey-azure-deployment-id", "large")];
+    let json = ("content-type", "application/json");
+    let upgrade = [open[0], ("upgrade", "websocket")];
+    for (method, path, pairs, body) in [
+        ("POST", chat, &open[..], r#"{"model":"o4-mini","models":["gpt-4o"],"messages":[]}"#),
+        ("POST", chat, &open, r#"{"model":"o4-mini","models":[1],"messages":[]}"#),
+        ("POST", chat, &azure, r#"{"model":"o4-mini","messages":[]}"#),
+        ("POST", "/v1/proxy/models/gpt-4o", &[open[0], json], r#"{"model":"o4-mini"}"#),
+        ("POST", "/v1/batches", &[open[0], json], r#"{"model":"o4-mini"}"#),
+        ("GET", "/v1/proxy/realtime?model=gpt-4o", &upgrade, ""),
+        ("GET", "/v1/realtime?model=o4-x&model=gpt-4o", &open, ""),
+    ] {
+        let refused = ask(method, path, pairs, body).unwrap_err();
+        assert!(refused.starts_with("403"), "{method} {path} {body}: {refused}");
+    }
+}
+
+#[test]
+fn what_may_not_be_used_is_not_listed() {
+    let settings = SETTINGS.replace("/v1\"", "/v1\",\"listed\":true");
+    let listed = |seconds| {
+        let mut gateway = Gateway::new(Rc::new(Registry::parse(settings.as_bytes()).unwrap()));
+        let pairs = [(":method", "GET"), (":path", "/v1/models")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let headers = Headers::new(pairs.to_vec());
+        let Verdict::Reply(reply) = gateway.on_request_headers(&At(seconds, 0, &[]), headers, true)
+        else {
+            panic!("no list");
+        };
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        let names = body["data"].as_array().unwrap().iter().map(|one| one["id"].to_string());
+        names.collect::<Vec<_>>().join(" ").replace('"', "")
+    };
+    assert_eq!(listed(2000), "openai workers-ai fixed many open small");
+    assert_eq!(listed(999), "openai workers-ai fixed many old open small");
 }

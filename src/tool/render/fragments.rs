@@ -77,6 +77,8 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let upstreams = upstream::list(gateway);
     let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
     let mut files: Vec<File> = credentials.map(secret::sds).collect();
+    let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
+    files.extend(signatures.filter_map(secret::aws));
     files.extend(cache::credentials(gateway).iter().map(secret::sds));
     let mut listeners = bootstrap::internal_listeners(places);
     listeners.push(internal::gateway(gateway, places));
