@@ -49,9 +49,8 @@ impl Asked<'_> {
     /// Whether it only reads, or deletes, what is there.
     fn reads(&self) -> bool {
         let method = self.headers.text(":method").unwrap_or_default();
-        let steers = |name: &&str| self.headers.get(name).is_some();
-        matches!(method, "GET" | "HEAD" | "DELETE")
-            && !MORE_THAN_READS.iter().any(|name| steers(&name))
+        let steered = MORE_THAN_READS.iter().any(|name| self.headers.get(name).is_some());
+        matches!(method, "GET" | "HEAD" | "DELETE") && !steered
     }
 
     /// Whether it leaves something with the provider that is for later, or ends that.
