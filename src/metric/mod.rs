@@ -57,6 +57,8 @@ pub enum Own {
     Finish(&'static str),
     /// `error_source`.
     Source(&'static str),
+    /// `limited_by`.
+    Limit(&'static str),
 }
 
 /// Samples with the same labels.
@@ -76,6 +78,7 @@ impl Own {
             Self::Status(status) => label::append_number(out, "status", status),
             Self::Tokens(kind) => label::append(out, "token_type", kind),
             Self::Finish(reason) => label::append(out, "finish_reason", reason),
+            Self::Limit(limit) => label::append(out, "limited_by", limit),
             Self::Source(source) => label::append(out, "error_source", source),
         }
     }

@@ -120,6 +120,11 @@ fn request(samples: &mut Samples, seen: &Seen<'_>) {
         };
         samples.own(Metric::RateLimited, Own::Source(source), 1);
     }
+    if let Some(limit) = record.limited_by {
+        samples.own(Metric::Limited, Own::Limit(limit), 1);
+    }
+    samples.add(Metric::BookedTokens, record.booked_tokens.unwrap_or_default());
+    samples.add(Metric::BookedCost, record.booked_micro_usd.unwrap_or_default());
     samples.count(Metric::Disconnects, seen.left);
     samples.count(Metric::Dropped, seen.dropped);
     samples.add(Metric::RequestBytes, seen.received);

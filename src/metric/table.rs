@@ -27,8 +27,15 @@ pub const REQUEST_LABELS: [&str; 5] = ["endpoint", "provider", "model", "virtual
 /// Labels of what is counted once an attempt.
 pub const ATTEMPT_LABELS: [&str; 2] = ["provider", "virtual_key"];
 /// Labels that single metrics have beside.
-pub const OWN_LABELS: [&str; 6] =
-    ["status", "error_type", "error_source", "token_type", "finish_reason", "config_version"];
+pub const OWN_LABELS: [&str; 7] = [
+    "status",
+    "error_type",
+    "error_source",
+    "token_type",
+    "finish_reason",
+    "limited_by",
+    "config_version",
+];
 
 /// One metric.
 #[derive(Debug)]
@@ -110,6 +117,12 @@ metrics! {
         "requests with an error, as the log has it: `error_source` is `client`, `provider` or `gateway`";
     RateLimited: Counter, Request, "portkey_rate_limited_total", ["error_source"], None,
         "requests answered with 429: by a `provider`, or by the gateway itself";
+    Limited: Counter, Request, "portkey_limited_total", ["limited_by"], None,
+        "requests that a limit of their caller stopped";
+    BookedTokens: Counter, Request, "portkey_booked_tokens_total", [], None,
+        "what callers' tokens a minute went down by";
+    BookedCost: Counter, Request, "portkey_budget_used_micro_usd_total", [], None,
+        "what callers' budgets went down by, in millionths of a US dollar";
     Disconnects: Counter, Request, "portkey_client_disconnects_total", [], None,
         "requests whose client left before the end";
     Local: Counter, Request, "portkey_local_answers_total", [], None,

@@ -73,6 +73,9 @@ fn requests_side_by_side_do_not_overdraw_a_budget() {
     let sum: u64 = log.iter().filter_map(|line| line["booked_micro_usd"].as_u64()).sum();
     assert_eq!(sum, 10_000);
     assert_eq!(log.iter().filter(|line| line["limited_by"] == "budget").count(), 90);
+    let counted = |name: &str| gateway.stats(name).iter().map(|(_, value)| value).sum::<u64>();
+    assert_eq!(counted("portkey_budget_used_micro_usd_total"), 10_000);
+    assert_eq!(counted("portkey_limited_total"), 90);
     assert_eq!(gateway.chat(&["x-portkey-api-key: pk-beta", OAI], CHAT).status, 200);
     gateway.assert_healthy();
 }
