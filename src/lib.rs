@@ -37,3 +37,4 @@ pub mod sigv4;
 pub mod stream;
 #[cfg(not(target_family = "wasm"))]
 pub mod tool;
+pub mod trace;

@@ -5,6 +5,7 @@ use crate::config::caching::Caching;
 use crate::endpoint::Endpoint;
 use crate::provider::Values;
 use crate::report::Position;
+use crate::trace::Parent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// Index of the first target.
     pub first: usize,
+    /// The trace that the attempts belong to, where gateway.yaml wants traces.
+    pub trace: Option<Parent>,
 }
 
 /// One place that a request may go to.
@@ -147,6 +150,7 @@ impl Plan {
             weighted: false,
             targets: Vec::new(),
             first: 0,
+            trace: None,
         }
     }
 

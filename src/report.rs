@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Report {
     /// The attempts so far, in order.
     pub attempts: Vec<Attempt>,
+    /// The one that has begun and is not among them.
+    pub begun: Option<Begun>,
     /// Where the next attempt goes, if one was asked for.
     pub next: Option<Position>,
     /// Milliseconds that Envoy was asked to wait between them.
@@ -51,4 +53,17 @@ pub struct Attempt {
     pub status: u16,
     /// Milliseconds until that was known.
     pub ms: u64,
+    /// When it began: Unix time in milliseconds.
+    pub started: u64,
+    /// Whether the status is the provider's own.
+    pub answered: bool,
+}
+
+/// An attempt of which nothing is known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Where it goes.
+    pub at: Position,
+    /// When it began: Unix time in milliseconds.
+    pub started: u64,
 }

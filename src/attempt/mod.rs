@@ -85,6 +85,8 @@ pub struct Attempt {
     speaks: Option<Dialect>,
     /// Whether the connection is to become a WebSocket.
     upgrades: bool,
+    /// Whether the provider has answered.
+    answered: bool,
     /// A service account's key that Envoy, or the attempt in front of the hop, has put in.
     key_file: Option<Secret>,
 }
@@ -136,6 +138,7 @@ impl Attempt {
             echo: None,
             speaks: None,
             upgrades: false,
+            answered: false,
             key_file: None,
         }
     }
@@ -181,6 +184,14 @@ impl Attempt {
         });
         let (target, upstream) = place(&self.registry, &plan, self.at)?;
         outbound::rewrite_headers(&plan, target, upstream, &mut headers)?;
+        if let Some(parent) = &plan.trace {
+            self.report.begun = Some(report::Begun { at: self.at, started: self.started });
+            outbound::add_trace(parent, self.report.attempts.len(), &mut headers);
+            if parent.sampled {
+                // The client may leave before anything else is known.
+                self.news.report = Some(self.report.encode());
+            }
+        }
         if let Some(length) = plan.body_length {
             headers.set("content-length", length.to_string());
         }
@@ -263,6 +274,7 @@ impl Attempt {
             .filter(|flags| relayed && flags != "-")
             .map(|flags| outcome::local(&flags, target.timeout))
             .or_else(|| outcome::of_no_answer(headers, self.upgrades));
+        self.answered = failure.is_none();
         let row = outbound::row(target, upstream);
         let adapted = self.echo.take().map(|echo| adapter::Context { echo, created: now / 1000 });
         let context = Context {
@@ -407,7 +419,9 @@ impl Attempt {
         outcome.waited = self.report.waited;
         let ms = now.saturating_sub(self.started);
         let (at, status) = (self.at, outcome.status);
-        self.report.attempts.push(report::Attempt { at, status, ms });
+        let (started, answered) = (self.started, self.answered);
+        self.report.begun = None;
+        self.report.attempts.push(report::Attempt { at, status, ms, started, answered });
         let avoid = |target: &Target| world.is_cooling(&target.cluster);
         let next = decide::next(plan, at, outcome, &avoid);
         self.report.next = next.map(|next| next.at);

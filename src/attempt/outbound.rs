@@ -12,6 +12,7 @@ use crate::json::Object;
 use crate::plan::{Plan, Target};
 use crate::provider::{self, BaseUrl, Provider, Quirk, Scheme};
 use crate::service_account::ServiceAccount;
+use crate::trace::Parent;
 use serde_json::value::RawValue;
 
 /// What Envoy, its tracer or the client's network added for its own use, and the wish for an answer
@@ -95,6 +96,17 @@ pub fn rewrite_headers(
         headers.set("x-envoy-upstream-rq-per-try-timeout-ms", target.timeout.to_string());
     }
     Ok(())
+}
+
+/// Tells the provider of the trace, if it is to know.
+pub fn add_trace(parent: &Parent, attempt: usize, headers: &mut Headers) {
+    if !parent.propagate {
+        return;
+    }
+    headers.set("traceparent", parent.header(attempt));
+    if let Some(state) = &parent.state {
+        headers.set("tracestate", state.as_str());
+    }
 }
 
 /// The row of the table that a target is at.

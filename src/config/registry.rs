@@ -2,7 +2,7 @@
 
 use super::custom_host;
 use super::settings::{
-    Cache, CustomHost, Role, Settings, Upstream as RawUpstream, VERSION, VirtualKey,
+    Cache, CustomHost, Role, Settings, Traces, Upstream as RawUpstream, VERSION, VirtualKey,
 };
 use super::tree::{self, Known, Node};
 use super::weighted;
@@ -47,6 +47,8 @@ pub struct Registry {
     pub callers: Option<Callers>,
     /// What is measured; `None`: nothing.
     pub metrics: Option<Metrics>,
+    /// Where spans go; `None`: there are none.
+    pub traces: Option<Traces>,
     /// Tells this configuration from others: the begin of its SHA-256 in hexadecimal.
     pub config_version: String,
 }
@@ -192,6 +194,7 @@ impl Registry {
                 .map(Callers::new)
                 .transpose()
                 .map_err(|error| format!("callers: {error}"))?,
+            traces: settings.traces,
             config_version: version_of(json),
         };
         for (slug, json) in settings.configs {

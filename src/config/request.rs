@@ -18,14 +18,6 @@ pub struct RequestOptions<'a> {
     pub virtual_key: Option<&'a str>,
     /// `x-portkey-config`: a JSON object, or the slug of a saved one.
     pub config: Option<&'a str>,
-    /// `x-portkey-trace-id`: anything.
-    pub trace_id: Option<&'a str>,
-    /// `x-portkey-span-id`: anything.
-    pub span_id: Option<&'a str>,
-    /// `x-portkey-parent-span-id`: anything.
-    pub parent_span_id: Option<&'a str>,
-    /// `x-portkey-span-name`: anything.
-    pub span_name: Option<&'a str>,
     /// `x-portkey-metadata`: a JSON object; what is none is dropped, as Portkey does.
     pub metadata: Option<&'a str>,
     /// `x-portkey-request-timeout`: milliseconds until the response headers, at least 1.
@@ -65,10 +57,6 @@ impl<'a> RequestOptions<'a> {
                 Some("provider") => options.provider = Some(value),
                 Some("virtual-key") => options.virtual_key = Some(value),
                 Some("config") => options.config = Some(value),
-                Some("trace-id") => options.trace_id = Some(value),
-                Some("span-id") => options.span_id = Some(value),
-                Some("parent-span-id") => options.parent_span_id = Some(value),
-                Some("span-name") => options.span_name = Some(value),
                 Some("metadata") => options.metadata = Some(value),
                 Some("request-timeout") => options.request_timeout = Some(milliseconds(value)?),
                 Some("strict-open-ai-compliance") => options.relaxed = value == "false",
@@ -132,7 +120,6 @@ mod tests {
     fn what_create_headers_sends_is_understood() {
         let headers = headers(&[
             ("x-portkey-provider", b"openai"),
-            ("x-portkey-trace-id", b" t-1 "),
             ("x-portkey-request-timeout", b"250"),
             ("x-portkey-strict-open-ai-compliance", b"false"),
             ("x-portkey-virtual-key", b""),
@@ -141,7 +128,6 @@ mod tests {
         ]);
         let options = RequestOptions::parse(&headers).unwrap();
         assert_eq!(options.provider, Some("openai"));
-        assert_eq!(options.trace_id, Some("t-1"));
         assert_eq!(options.request_timeout, Some(250));
         assert_eq!(options.virtual_key, None);
         assert_eq!(options.bearer, Some("sk-1"));

@@ -52,6 +52,9 @@ pub struct Settings {
     /// What is measured; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// Where spans go; `None`: there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
 }
 
 /// By which labels requests are counted, and how many values they have.
@@ -68,6 +71,38 @@ pub struct Metrics {
     pub max_values: u64,
     /// Different sets of labels of requests, at most.
     pub max_series: u64,
+}
+
+/// Where spans go, and which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// The cluster of the collector.
+    pub cluster: String,
+    /// Value of the `:authority` header.
+    pub authority: String,
+    /// The path of OTLP/HTTP.
+    pub path: String,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The share of the traces that is recorded where the client does not say, from 0 to 1.
+    pub sampling: f64,
+    /// Whether providers get `traceparent` and `tracestate`.
+    pub propagate: bool,
+    /// The attribute `service.name`.
+    pub service_name: String,
+    /// Milliseconds that spans wait for others to go with.
+    pub interval: u64,
+}
+
+/// How a collector is spoken to: OTLP in protobuf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// By HTTP.
+    Http,
+    /// By gRPC.
+    Grpc,
 }
 
 /// A virtual key: where its requests go, and which may.

@@ -154,7 +154,7 @@ pub(super) fn model_of(
 }
 
 /// The model that a target asks for instead.
-fn override_of(target: &Target) -> Option<String> {
+pub(super) fn override_of(target: &Target) -> Option<String> {
     let params = target.override_params.as_ref()?;
     Object::parse(params.get().as_bytes()).ok()?.string("model")
 }

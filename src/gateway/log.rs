@@ -6,6 +6,7 @@ use crate::metric::{self, Group};
 use crate::plan::Plan;
 use crate::provider::virtual_key_of;
 use crate::report::Report;
+use crate::trace::queue::Spans;
 
 /// What the host has seen of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -27,6 +28,8 @@ pub struct Logged {
     pub failed: bool,
     /// What it adds to the metrics.
     pub groups: Vec<Group>,
+    /// Its spans, and the milliseconds that they may wait.
+    pub spans: Option<(Spans, u64)>,
 }
 
 impl Gateway {
@@ -59,8 +62,9 @@ impl Gateway {
         self.record.response_code_details = Some(details.to_owned());
         self.note_break(details);
         let record = self.record.encode(report);
+        let spans = self.spans(report, details, traffic.status, &record);
         let failed = self.record.error_type.is_some();
-        Logged { record, failed, groups: self.observe(world, report, details, traffic) }
+        Logged { record, failed, groups: self.observe(world, report, details, traffic), spans }
     }
 
     /// What breaks a stream off comes after the headers, so that the status does not tell.
@@ -132,10 +136,10 @@ impl Gateway {
 }
 
 /// Details of what is answered without a provider.
-const LOCAL: &str = "portkey:local";
+pub(super) const LOCAL: &str = "portkey:local";
 
 /// The plan of a request for which providers were asked.
-fn plan_of<'a>(state: &'a State, asked: &'a Option<Box<Plan>>) -> Option<&'a Plan> {
+pub(super) fn plan_of<'a>(state: &'a State, asked: &'a Option<Box<Plan>>) -> Option<&'a Plan> {
     match state {
         State::Forwarded(plan) => Some(plan),
         _ => asked.as_deref(),
@@ -143,7 +147,7 @@ fn plan_of<'a>(state: &'a State, asked: &'a Option<Box<Plan>>) -> Option<&'a Pla
 }
 
 /// Whether the client left before the end, by Envoy's details.
-fn has_left(details: &str) -> bool {
+pub(super) fn has_left(details: &str) -> bool {
     !details.starts_with(DETAILS)
         && (details.starts_with("downstream_") || details.contains("remote_reset"))
 }

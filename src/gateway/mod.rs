@@ -14,6 +14,7 @@ mod response;
 mod setting;
 pub mod spending;
 mod target_error;
+mod trace;
 mod unfold;
 mod virtual_key;
 
@@ -31,6 +32,7 @@ use crate::http::Headers;
 use crate::plan::Plan;
 use crate::record::{Record, Times};
 use crate::report::Report;
+use crate::trace::Context;
 use std::rc::Rc;
 
 /// What a decision needs of the world: chance, and what other requests have found out.
@@ -111,6 +113,8 @@ pub struct Gateway {
     asking: caller::Asking,
     /// The plan of a request that is answered here after providers have been asked.
     asked: Option<Box<Plan>>,
+    /// The place in its trace, where gateway.yaml wants traces.
+    trace: Option<Context>,
 }
 
 #[derive(Debug)]
@@ -149,6 +153,7 @@ impl Gateway {
             cache: cache::Cache::default(),
             asking: caller::Asking::default(),
             asked: None,
+            trace: None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::{Headers, is_contained, media_type};
 use crate::json::{Object, ObjectError};
+use crate::trace::context::traceparent;
 
 impl Gateway {
     pub(super) fn decide(
@@ -19,6 +20,7 @@ impl Gateway {
         mut headers: Headers,
         end_of_stream: bool,
     ) -> Result<Verdict, Error> {
+        self.place(world, &headers);
         let (method, bare) = operation(&headers);
         let endpoint = Endpoint::of(method, bare);
         self.record.endpoint = endpoint.map(Endpoint::as_str);
@@ -39,10 +41,6 @@ impl Gateway {
         }
         let options = RequestOptions::parse(&headers)?;
         self.debug = options.debug;
-        let owned = |text: Option<&str>| text.map(|text| bounded(text.into()));
-        self.record.span_id = owned(options.span_id);
-        self.record.parent_span_id = owned(options.parent_span_id);
-        self.record.span_name = owned(options.span_name);
         self.record.metadata = options.metadata.and_then(metadata);
         self.add_metadata();
         self.check_body(&headers)?;
@@ -164,6 +162,7 @@ impl Gateway {
         resolved: Resolved,
     ) -> Result<Verdict, Error> {
         let Resolved { mut plan, route, timeout } = resolved;
+        plan.trace = self.parent();
         headers.retain(|name| match plan.endpoint.is_proxied() {
             true => !is_ours(name),
             false => name.starts_with(':') || KEPT.contains(&name),
@@ -269,5 +268,9 @@ fn depth(value: &serde_json::Value) -> usize {
 
 pub(super) fn trace_id(headers: &Headers) -> Option<String> {
     let given = headers.text("x-portkey-trace-id").map(str::trim).filter(|text| !text.is_empty());
-    given.or_else(|| headers.text("x-request-id")).map(str::to_owned)
+    let client = || traceparent(headers).map(|client| format!("{:032x}", client.trace_id));
+    given
+        .map(str::to_owned)
+        .or_else(client)
+        .or_else(|| headers.text("x-request-id").map(str::to_owned))
 }

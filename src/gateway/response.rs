@@ -106,7 +106,8 @@ fn lacks_body(endpoint: Endpoint, status: u16) -> bool {
 /// Where the request is, or was last.
 fn position(plan: &Plan, report: &Report) -> Position {
     let last = report.attempts.last().map(|attempt| attempt.at);
-    report.next.or(last).unwrap_or_else(|| plan.start())
+    let begun = report.begun.map(|begun| begun.at);
+    begun.or(report.next).or(last).unwrap_or_else(|| plan.start())
 }
 
 /// Notes for the log which target it is.

@@ -273,7 +273,13 @@ fn the_answer_tells_which_target_it_is_from() {
     let config = r#"{"strategy":{"mode":"fallback"},"targets":[
         {"virtual_key":"a"},{"virtual_key":"b","retry":{"attempts":2}}]}"#;
     let pairs = [("x-portkey-config", config), ("x-portkey-debug", "true")];
-    let attempt = |target, tries, status| Attempt { at: Position { target, tries }, status, ms: 5 };
+    let attempt = |target, tries, status| Attempt {
+        at: Position { target, tries },
+        status,
+        ms: 5,
+        started: 0,
+        answered: true,
+    };
     let attempts = vec![attempt(0, 1, 500), attempt(1, 1, 429), attempt(1, 2, 200)];
     let report = Report { attempts, ..Report::default() };
     let (mut gateway, ..) = forwarded(&CALM, &pairs);
@@ -298,7 +304,13 @@ fn the_answer_tells_which_target_it_is_from() {
 
 #[test]
 fn answers_of_envoy_and_of_the_dead_end_become_ours() {
-    let attempts = vec![Attempt { at: Position { target: 0, tries: 1 }, status: 408, ms: 5 }];
+    let attempts = vec![Attempt {
+        at: Position { target: 0, tries: 1 },
+        status: 408,
+        ms: 5,
+        started: 0,
+        answered: true,
+    }];
     let timed_out = Report { attempts, ..Report::default() };
     let stopped = [(":status", "503"), ("x-portkey-local", "STOP")];
     for (details, report, pairs, status, code) in [

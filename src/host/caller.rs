@@ -1,7 +1,7 @@
 //! Calls to other servers, and those that outlive the request which they are made for.
 
 use super::abi::{self, Buffer, HostResult, Map};
-use super::headers;
+use super::{headers, timer};
 use crate::cache::job::Job;
 use crate::call::{Answer, Call};
 use proxy_wasm::hostcalls;
@@ -55,9 +55,7 @@ pub fn leave(jobs: Vec<Job>) {
         waiting.extend(jobs);
         waiting.truncate(MAX_JOBS);
     });
-    if let Err(error) = abi::set_tick_period(1) {
-        log::error!("the cache's calls are not made: {error}");
-    }
+    timer::arm(1);
 }
 
 /// The jobs under way, in the root context.
@@ -67,9 +65,6 @@ pub struct Jobs(HashMap<u32, Job>);
 impl Jobs {
     /// Begins those that wait.
     pub fn begin(&mut self) {
-        if let Err(error) = abi::set_tick_period(0) {
-            log::error!("the timer does not stop: {error}");
-        }
         let waiting = JOBS.with_borrow_mut(std::mem::take);
         for job in waiting {
             if self.0.len() < MAX_JOBS {

@@ -2,7 +2,7 @@
 
 use super::abi::{self, Buffer, HostResult, Map};
 use super::world::Envoy;
-use super::{caller, headers, metrics, refuse, reply, set_headers};
+use super::{caller, exporter, headers, metrics, refuse, reply, set_headers};
 use crate::config::registry::Registry;
 use crate::contract::{APPLICATION_PROTOCOLS, HTTP1, property};
 use crate::gateway::log::Traffic;
@@ -214,6 +214,9 @@ impl HttpContext for Stream {
             }
             if let Some(tokens) = self.core.tokens() {
                 abi::set_property(property::TOKENS, tokens.to_string().as_bytes())?;
+            }
+            if let Some(spans) = logged.spans {
+                exporter::queue(spans);
             }
             abi::set_property(record::PROPERTY, &logged.record)
         });

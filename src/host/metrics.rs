@@ -38,6 +38,12 @@ pub fn add(groups: Vec<Group>) {
     }
 }
 
+/// Adds to a metric that has no labels.
+pub fn count(metric: Metric, by: usize) {
+    let sample = Sample { metric, own: Own::None, value: by as u64 };
+    add(vec![Group { labels: String::new(), samples: vec![sample] }]);
+}
+
 fn note(series: &mut Series, labels: &str, sample: Sample) -> HostResult<()> {
     let Sample { metric, own, value } = sample;
     let number = match series.get(&(metric, own)) {

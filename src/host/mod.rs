@@ -3,10 +3,12 @@
 
 mod abi;
 mod caller;
+mod exporter;
 mod gateway;
 mod logger;
 mod metrics;
 mod provider;
+mod timer;
 mod world;
 
 use crate::cache::lookup;
@@ -32,6 +34,7 @@ proxy_wasm::main! {{
 struct Root {
     registry: Option<Rc<Registry>>,
     jobs: caller::Jobs,
+    exporter: exporter::Exporter,
 }
 
 impl Root {
@@ -57,6 +60,12 @@ impl Root {
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body: usize, _: usize) {
+        let traces = self.registry.as_ref().and_then(|registry| registry.traces.as_ref());
+        if let Some(traces) = traces
+            && self.exporter.on_answer(traces, token, headers, body)
+        {
+            return;
+        }
         let answer = caller::answer(headers, body);
         self.jobs.on_answer(token, answer.as_ref());
     }
@@ -78,7 +87,11 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
+        timer::rang();
         self.jobs.begin();
+        if let Some(traces) = self.registry.as_ref().and_then(|one| one.traces.as_ref()) {
+            self.exporter.begin(traces);
+        }
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {

@@ -46,6 +46,7 @@ impl Stream {
             now: milliseconds(),
         };
         let outbound = self.core.on_request_headers(&beginning, map, end_of_stream);
+        self.publish()?;
         self.send(outbound)
     }
 

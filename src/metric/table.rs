@@ -225,6 +225,10 @@ metrics! {
         "Unix time at which that was loaded";
     Overflow: Counter, Process, "portkey_metrics_overflow_total", [], None,
         "requests whose labels were more than `metrics.max_series` allows, and became `other`";
+    SpansSent: Counter, Process, "portkey_trace_spans_total", [], None,
+        "spans that the collector of traces has taken";
+    SpansDropped: Counter, Process, "portkey_trace_spans_dropped_total", [], None,
+        "spans that it has refused, or that found no room while it did not answer";
 }
 
 #[cfg(test)]

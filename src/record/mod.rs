@@ -19,7 +19,7 @@ pub const FAILED: &str = "portkey.failed";
 /// What the gateway role knows of a request. `None` means that the request did not get so far.
 #[derive(Debug, Default, Serialize)]
 pub struct Record {
-    /// `x-portkey-trace-id`, or Envoy's request id.
+    /// `x-portkey-trace-id`, the trace of `traceparent`, or Envoy's request id.
     pub trace_id: Option<String>,
     /// Who asks, where gateway.yaml names callers.
     pub caller: Option<String>,

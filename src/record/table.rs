@@ -78,10 +78,10 @@ pub const FIELDS: &[Field] = &[
         .unit("ms"),
     field("bytes_received", Count, Envoy, "size of the request's body").unit("By"),
     field("bytes_sent", Count, Envoy, "size of the answer's body").unit("By"),
-    field("trace_id", Text, Gateway, "`x-portkey-trace-id`, or the request's id")
+    field("trace_id", Text, Gateway, "`x-portkey-trace-id`, else the trace of `traceparent`, else the request's id")
         .is("portkey.trace_id"),
-    field("span_id", Text, Gateway, "`x-portkey-span-id`").is("portkey.span_id"),
-    field("parent_span_id", Text, Gateway, "`x-portkey-parent-span-id`")
+    field("span_id", Text, Gateway, "`x-portkey-span-id`, or with `traces` the one made up").is("portkey.span_id"),
+    field("parent_span_id", Text, Gateway, "`x-portkey-parent-span-id`, or that of `traceparent`")
         .is("portkey.parent_span_id"),
     field("span_name", Text, Gateway, "`x-portkey-span-name`").is("portkey.span_name"),
     field("caller", Text, Gateway, "who asked, where gateway.yaml names callers")

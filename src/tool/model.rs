@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use crate::config::caller::Caller;
+use crate::config::settings::Protocol;
 use crate::config::tree::Known;
 use crate::price::Catalogue;
 use crate::provider::{BaseUrl, Provider, Values};
@@ -55,6 +56,8 @@ pub struct Gateway {
     pub callers: Option<Callers>,
     /// What is measured; `None`: nothing.
     pub metrics: Option<Metrics>,
+    /// Where spans go; `None`: there are none.
+    pub traces: Option<Traces>,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -384,6 +387,21 @@ impl Default for Metrics {
     fn default() -> Self {
         Self { tags: Vec::new(), models: Vec::new(), max_values: 100, max_series: 2000 }
     }
+}
+
+/// Where spans go, and which; see [`crate::config::settings::Traces`].
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Traces {
+    pub url: BaseUrl,
+    pub protocol: Protocol,
+    /// Headers that the collector wants, names in lower case.
+    pub headers: BTreeMap<String, Secret>,
+    pub sampling: f64,
+    pub propagate: bool,
+    pub service_name: String,
+    /// Milliseconds.
+    pub interval: u64,
 }
 
 /// A sink of the access log, and which requests it gets.

@@ -61,7 +61,7 @@ pub struct Credential<'a> {
     /// no letter and no digit, as no slug does.
     pub file: Cow<'a, str>,
     /// Name of the header.
-    pub header: &'static str,
+    pub header: &'a str,
     /// What precedes the key in the header.
     pub prefix: &'static str,
     /// The key.

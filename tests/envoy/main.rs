@@ -27,6 +27,7 @@ mod routing;
 mod settings;
 mod streaming;
 mod timing;
+mod traces;
 mod uploads;
 mod vault;
 mod vertex;

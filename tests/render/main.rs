@@ -161,7 +161,7 @@ fn a_secret_is_in_its_own_file_alone() {
         assert_eq!(found, usize::from(path.starts_with("secrets/")), "{path}");
         secrets += found;
     }
-    assert_eq!(secrets, 3);
+    assert_eq!(secrets, 4);
 }
 
 #[test]
@@ -248,6 +248,7 @@ fn the_example_is_valid_with_and_without_its_comments() {
             .args(["check", "--config"])
             .arg(file.path())
             .env("OPENAI_API_KEY", "sk-env")
+            .env("COLLECTOR_AUTHORIZATION", "Bearer t")
             .output()
             .unwrap();
         assert!(output.status.success(), "{yaml}\n{}", String::from_utf8_lossy(&output.stderr));

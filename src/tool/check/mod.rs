@@ -13,6 +13,7 @@ mod saved;
 mod secret;
 mod setting;
 mod tls;
+mod traces;
 mod value;
 mod virtual_key;
 
@@ -79,7 +80,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "listen",
     "tls",
     "http3",
@@ -102,6 +103,7 @@ const KEYS: [&str; 22] = [
     "jwt",
     "rate_limit_service",
     "metrics",
+    "traces",
 ];
 
 /// Most connections of clients: what the system has ports for, many times over.
@@ -180,6 +182,7 @@ impl Checker<'_> {
                 Some(field) => self.metrics(field),
                 None => Some(Metrics::default()),
             },
+            traces: fields.get("traces").and_then(|field| self.traces(field)),
             secret_files: Vec::new(),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Places, any, cache, callers, discovery, duration, extension, filters, forward, internal, merge,
-    relay, resilience,
+    relay, resilience, traces,
 };
 use crate::contract::cluster as contract;
 use crate::provider::{BaseUrl, Scheme};
@@ -45,6 +45,7 @@ pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Place
     clusters.extend(gateway.google_token_url.as_ref().map(|_| google_token(gateway, places)));
     clusters.extend(cache::clusters(gateway, places));
     clusters.extend(callers::clusters(gateway, places));
+    clusters.extend(traces::cluster(gateway, places));
     clusters
 }
 
@@ -132,18 +133,21 @@ pub(super) fn common(
         }),
         false => json!({ "explicit_http_config": { "http_protocol_options": {} } }),
     };
-    let idle = json!({ "common_http_protocol_options": { "idle_timeout": "60s" } });
-    let options = any(
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        merge(merge(protocol, idle), http_options),
-    );
-    json!({
+    let options = protocol_options(merge(merge(protocol, idle()), http_options));
+    let cluster = json!({
         "name": name,
         "connect_timeout": duration(gateway.limits.connect_timeout),
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options,
-        },
-    })
+    });
+    merge(cluster, options)
+}
+
+fn idle() -> Value {
+    json!({ "common_http_protocol_options": { "idle_timeout": "60s" } })
+}
+
+fn protocol_options(options: Value) -> Value {
+    const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    json!({ "typed_extension_protocol_options": { NAME: any(NAME, options) } })
 }
 
 /// An IP address.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{CLUSTERS, CUSTOM_ROUTES, ROUTES};
 use super::{
     File, Places, access_log, any, bootstrap, cache, callers, cluster, custom, discovery, file,
-    filters, internal, listener, merge, plugin_file, route, secret, stats,
+    filters, internal, listener, merge, plugin_file, route, secret, stats, traces,
 };
 use crate::config::settings::Role;
 use crate::tool::model::Gateway;
@@ -80,6 +80,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
     files.extend(signatures.filter_map(secret::aws));
     files.extend(cache::credentials(gateway).iter().map(secret::sds));
+    files.extend(traces::credentials(gateway).iter().map(secret::sds));
     let mut listeners = bootstrap::internal_listeners(places);
     listeners.push(internal::gateway(gateway, places));
     let listeners = listeners.into_iter().map(|one| any("envoy.config.listener.v3.Listener", one));

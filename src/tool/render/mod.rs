@@ -23,6 +23,7 @@ mod route;
 mod secret;
 mod stats;
 mod tls;
+mod traces;
 
 use std::path::PathBuf;
 
@@ -141,6 +142,7 @@ pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     files.extend(signatures.filter_map(secret::aws));
     files.extend(cache::credentials(gateway).iter().map(secret::sds));
     files.extend(gateway.tls.iter().flat_map(tls::files));
+    files.extend(traces::credentials(gateway).iter().map(secret::sds));
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
         file(ROUTES, route::resource(gateway, &upstreams)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Module, Places, any, cache, callers, capability, discovery, merge};
+use super::{Module, Places, any, cache, callers, capability, discovery, merge, traces};
 use crate::config::settings::{CustomHost, Metrics, Role, Settings, VERSION, VirtualKey};
 use crate::price::Catalogue;
 use crate::provider::virtual_key_cluster;
@@ -130,6 +130,11 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
         },
         metrics: match role {
             Role::Gateway => gateway.metrics.as_ref().map(|metrics| measured(metrics, gateway)),
+            Role::Provider => None,
+        },
+        traces: match role {
+            Role::Gateway => traces::settings(gateway),
+            // The plan tells.
             Role::Provider => None,
         },
         custom_hosts: match role {

@@ -5,5 +5,6 @@
 pub mod client;
 pub mod gateway;
 pub mod name_server;
+pub mod otlp;
 pub mod outputs;
 pub mod upstream;

@@ -207,6 +207,8 @@ fn no_secrets(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Result<(), Vec<S
         let name = secret_setting(upstream)?;
         Some(format!("{}: {name}", upstream.cluster))
     }));
+    let collectors = gateway.traces.iter().flat_map(|traces| traces.headers.keys());
+    let found = found.chain(collectors.map(|name| format!("traces.headers.{name}")));
     let advice = "would be in a manifest: make it the api_key of a virtual key";
     let problems: Vec<String> = found.map(|place| format!("{place}: {advice}")).collect();
     match problems.is_empty() {
