@@ -115,7 +115,14 @@ impl Headers {
 
     /// Removes every header of that name.
     pub fn remove(&mut self, name: &str) {
-        self.retain(|key| key != name);
+        let Self { bytes, entries, touched, .. } = self;
+        entries.retain(|entry| {
+            let kept = entry.name.of(bytes) != name.as_bytes();
+            if !kept {
+                touched.push(entry.name);
+            }
+            kept
+        });
     }
 
     /// Keeps the headers whose name passes `keep`; tells whether any was removed.
@@ -185,8 +192,9 @@ impl Headers {
         }
         let mut names: Vec<(&str, Vec<&[u8]>)> = Vec::with_capacity(self.touched.len());
         for span in &self.touched {
-            let name = text(span.of(&self.bytes));
-            if names.iter().all(|(known, _)| *known != name) {
+            let name = span.of(&self.bytes);
+            if names.iter().all(|(known, _)| known.as_bytes() != name) {
+                let name = text(name);
                 names.push((name, self.named(name).collect()));
             }
         }

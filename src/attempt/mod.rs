@@ -112,8 +112,8 @@ enum State {
 pub struct Beginning<'a> {
     /// What the gateway role wrote.
     pub plan: Option<&'a [u8]>,
-    /// What earlier attempts left.
-    pub report: Option<&'a [u8]>,
+    /// What earlier attempts left, for plans that allow several.
+    pub report: &'a dyn Fn() -> Option<Vec<u8>>,
     /// Name of the cluster that the attempt is at, for plans whose target Envoy picks.
     pub cluster: &'a dyn Fn() -> String,
     /// What can make and keep tokens.
@@ -173,7 +173,8 @@ impl Attempt {
         let plan = beginning.plan.and_then(Plan::decode).ok_or_else(|| {
             Error::gateway("no_plan", "The gateway filter is missing in front of this cluster")
         })?;
-        self.report = beginning.report.and_then(Report::decode).unwrap_or_default();
+        let report = (plan.max_retries() > 0).then(beginning.report).flatten();
+        self.report = report.as_deref().and_then(Report::decode).unwrap_or_default();
         // What the attempt before said is not this one's answer.
         self.report.facts = Facts::default();
         self.report.dropped = Dropped::default();
@@ -353,7 +354,7 @@ impl Attempt {
 
     /// The attempt is over. If it had no answer, it is decided here where the request goes on:
     /// Envoy asks only afterwards.
-    pub fn on_done(&mut self, world: &dyn World, now: u64) {
+    pub fn on_done(&mut self, world: &dyn World, now: impl FnOnce() -> u64) {
         let state = std::mem::replace(&mut self.state, State::Done);
         let plan = match state {
             State::Sent(plan) => plan,
@@ -367,6 +368,7 @@ impl Attempt {
         if plan.max_retries() == 0 {
             return;
         }
+        let now = now();
         let ms = now.saturating_sub(self.started);
         let limit = plan.targets.get(self.at.target).map_or(u64::MAX, |target| target.timeout);
         let outcome = Outcome::of(if ms + EARLY >= limit { 408 } else { 503 });

@@ -69,7 +69,7 @@ fn sent(plan: &Plan, report: Option<&Report>) -> (Attempt, Headers) {
     let (plan, report) = (plan.encode(), report.map(Report::encode));
     let beginning = Beginning {
         plan: Some(&plan),
-        report: report.as_deref(),
+        report: &|| report.clone(),
         cluster: &|| "vk.b".to_owned(),
         vault: &Calm,
         now: 0,
@@ -135,7 +135,7 @@ fn a_failure_is_held_and_asks_for_the_next_target() {
     assert_eq!(report.next, Some(Position { target: 1, tries: 1 }));
     assert_eq!((report.attempts[0].status, report.attempts[0].ms), (500, 9));
     // Its end is no second failure.
-    attempt.on_done(&Calm, 10);
+    attempt.on_done(&Calm, || 10);
     assert!(attempt.news().report.is_none());
 }
 
@@ -168,7 +168,7 @@ fn the_last_target_has_the_last_word() {
 fn without_an_answer_the_end_decides_by_the_clock() {
     for (now, status) in [(400, 503), (490, 408), (500, 408)] {
         let (mut attempt, _) = sent(&plan(), None);
-        attempt.on_done(&Calm, now);
+        attempt.on_done(&Calm, || now);
         let news = attempt.news();
         assert_eq!(news.cluster.as_deref(), Some("vk.b"));
         assert_eq!(report(&news).attempts[0].status, status);
@@ -176,7 +176,7 @@ fn without_an_answer_the_end_decides_by_the_clock() {
     let mut only_429 = plan();
     only_429.targets[0].fallbacks[0].on_status_codes = Some(vec![429]);
     let (mut attempt, _) = sent(&only_429, None);
-    attempt.on_done(&Calm, 1);
+    attempt.on_done(&Calm, || 1);
     assert_eq!(attempt.news().cluster.as_deref(), Some(cluster::STOP));
 }
 
@@ -298,7 +298,7 @@ fn what_one_attempt_said_is_not_told_of_the_next() {
     let first = report(&attempt.news());
     assert_eq!(first.facts.usage.map(|usage| usage.prompt_tokens), Some(9));
     let (mut attempt, _) = sent(&plan(), Some(&first));
-    attempt.on_done(&Calm, 1);
+    attempt.on_done(&Calm, || 1);
     let second = report(&attempt.news());
     assert_eq!((second.attempts.len(), second.facts), (2, Facts::default()));
 }
@@ -422,8 +422,13 @@ fn a_good_answer_is_reported_once_with_what_it_said() {
 fn what_is_no_plan_is_an_error_and_not_a_request() {
     let registry = Rc::new(Registry::parse(SETTINGS.as_bytes()).unwrap());
     for plan in [None, Some(b"".as_slice()), Some(b"{}"), Some(b"\xff")] {
-        let beginning =
-            Beginning { plan, report: Some(b"[]"), cluster: &String::new, vault: &Calm, now: 0 };
+        let beginning = Beginning {
+            plan,
+            report: &|| Some(b"[]".to_vec()),
+            cluster: &String::new,
+            vault: &Calm,
+            now: 0,
+        };
         let mut attempt = Attempt::new(registry.clone());
         let outbound = attempt.on_request_headers(&beginning, Headers::default(), true);
         assert!(matches!(outbound, Outbound::Reply(reply) if reply.status == 500));

@@ -2,6 +2,7 @@
 //! events to the two roles and their verdicts to Envoy.
 
 mod abi;
+mod allocator;
 mod caller;
 mod exporter;
 mod gateway;

@@ -33,11 +33,10 @@ impl Stream {
 
     fn on_request(&mut self, end_of_stream: bool) -> HostResult<Action> {
         let plan = abi::property(property::PLAN)?;
-        let report = abi::property(property::REPORT)?;
         let map = headers(Map::RequestHeaders)?;
         let beginning = Beginning {
             plan: plan.as_deref(),
-            report: report.as_deref(),
+            report: &|| abi::property(property::REPORT).ok().flatten(),
             cluster: &|| {
                 let name = abi::property("xds\0cluster_name").ok().flatten();
                 String::from_utf8(name.unwrap_or_default()).unwrap_or_default()
@@ -114,7 +113,10 @@ impl Stream {
             return Ok(Action::Continue);
         }
         // What is held comes again with every callback.
-        let bytes = abi::buffer(Buffer::ResponseBody, self.read, size)?;
+        let bytes = match size > self.read {
+            true => abi::buffer(Buffer::ResponseBody, self.read, size)?,
+            false => Vec::new(),
+        };
         let inbound = self.core.on_response_body(&Envoy, &bytes, end_of_stream, milliseconds());
         self.publish()?;
         let held = inbound == Inbound::Hold;
@@ -220,7 +222,7 @@ impl Context for Stream {
     }
 
     fn on_done(&mut self) -> bool {
-        self.core.on_done(&Envoy, milliseconds());
+        self.core.on_done(&Envoy, milliseconds);
         if let Err(error) = self.publish() {
             log::error!("the end of an attempt was not noted: {error}");
         }
