@@ -10,6 +10,10 @@ pub const TIMEOUT: &str = "timeout_error";
 /// The code of errors that a path or method is which the API does not have.
 pub const NO_ROUTE: &str = "not_found";
 
+/// The code of errors that a request without a model is, where Portkey answers without telling
+/// which target it was.
+pub const NO_MODEL: &str = "model_required";
+
 /// Whose fault an error is: the `source` of the log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {

@@ -39,6 +39,8 @@ pub struct Answer {
     /// A chat completion.
     chat: bool,
     translates: bool,
+    /// Whether the client asked for a stream of what is translated.
+    streams: bool,
     /// Whether a failure is put into OpenAI's shape.
     openais_errors: bool,
     /// What is edited in an answer that is not translated.
@@ -95,6 +97,10 @@ impl Answer {
         let endpoint = outbound::operation(plan, row).0;
         let chat = endpoint == Endpoint::ChatCompletions;
         let format = Format::needed(plan.endpoint, row);
+        // An adapter reads OpenAI's words alone.
+        let strict = target.strict || format.is_some();
+        let touches = Touches::new(row, endpoint, below(&plan.path), strict);
+        let roles = context.roles && format.is_none();
         Self {
             adapter: format.zip(adapted),
             errors: Format::of_errors(plan.endpoint),
@@ -105,15 +111,10 @@ impl Answer {
             mode: Mode::Pass,
             chat,
             translates: dialect.translates(endpoint),
+            streams: plan.stream && chat,
             openais_errors: endpoint.answers_as_openai() && !(row.own_errors && format.is_none()),
             platform: dialect,
-            // An adapter reads OpenAI's words alone.
-            touches: Touches::new(
-                row,
-                endpoint,
-                below(&plan.path),
-                target.strict || format.is_some(),
-            ),
+            touches: if roles { touches } else { touches.without_roles() },
             headers: Headers::default(),
             outcome,
             hold,
@@ -141,7 +142,12 @@ impl Answer {
         let success = self.outcome.is_success();
         // Compressed events cannot be read: they are judged as a whole, and refused.
         let framing = self.dialect.framing();
-        if media == framing.media_type() && success && !(self.ends() && is_encoded(headers)) {
+        // Google's proxy routes stream arrays, too, but those pass.
+        let array = framing == Framing::Array && self.streams && media == "application/json";
+        if (array || media == framing.media_type())
+            && success
+            && !(self.ends() && is_encoded(headers))
+        {
             let stream = self.dialect.stream(self.context.clone());
             let events = Events::new(Decoder::new(framing), stream, self.output(headers));
             return match self.chat && self.hold != Hold::None {

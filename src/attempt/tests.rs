@@ -381,7 +381,11 @@ fn chunks_are_edited_wherever_they_are_cut() {
     let first = r#"{"id":"c","model":"m","choices":[{"delta":{"content":"a"}}]}"#;
     let last = r#"{"id":"c","choices":[{"delta":{},"finish_reason":"stop"}]}"#;
     let stream = [": ping\n\n", &event(first), &event(last), &event("[DONE]")].concat();
-    let named = stream.replace("{\"id\"", "{\"provider\":\"groq\",\"id\"");
+    // Groq's deltas get what Portkey gives them.
+    let named = stream
+        .replace("{\"id\"", "{\"provider\":\"groq\",\"id\"")
+        .replace(r#"{"content":"a"}"#, r#"{"content":"a","role":"assistant","tool_calls":[]}"#)
+        .replace("{}", r#"{"role":"assistant","content":"","tool_calls":[]}"#);
     let pairs = [(":status", "200"), ("content-type", "text/event-stream")];
     for at in 0..stream.len() {
         let (mut attempt, inbound, _) = answering("vk.q", &pairs);

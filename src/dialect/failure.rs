@@ -214,8 +214,9 @@ fn write_failure(out: &mut Vec<u8>, failure: &Failure<'_>, provider: &str, facts
     facts.error_type = Some(kind.map_or_else(|| UNTYPED.to_owned(), bounded));
     let message = [provider, " error: ", &failure.message].concat();
     let [kind, param, code] = [failure.kind, failure.param, failure.code].map(raw_text);
-    // OpenAI's codes are strings.
+    // OpenAI's codes are strings; Google's are numbers, which Portkey passes.
     let number = code.filter(|code| code.starts_with(|first: char| first.is_ascii_digit()));
+    let number = number.filter(|_| provider != "google");
     let quoted = number.map(|number| ["\"", number, "\""].concat());
     let untyped = find(provider).and_then(|row| row.error_type);
     let members = [kind.or(untyped), param, quoted.as_deref().or(code)];

@@ -192,9 +192,8 @@ impl Dialect {
     pub fn framing(self) -> Framing {
         match self {
             Self::Bedrock => Framing::Aws,
-            Self::OpenAi | Self::Anthropic | Self::Gemini | Self::Cohere | Self::Vertex => {
-                Framing::Sse
-            }
+            Self::Gemini => Framing::Array,
+            Self::OpenAi | Self::Anthropic | Self::Cohere | Self::Vertex => Framing::Sse,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::config::registry::Registry;
 use crate::config::request::PREFIX;
 use crate::contract::header;
 use crate::endpoint::Endpoint;
+use crate::error::NO_MODEL;
 use crate::http::Headers;
 use crate::plan::Plan;
 use crate::provider::virtual_key_of;
@@ -49,7 +50,13 @@ impl Gateway {
         };
         headers.retain(|name| ![header::RETRY, header::RETRY_AFTER, header::LOCAL].contains(&name));
         let Some(error) = error else {
-            self.describe(plan, report, at, status, headers);
+            match details.strip_prefix(DETAILS).is_some_and(|own| own.ends_with(NO_MODEL)) {
+                true => {
+                    self.add_headers(headers);
+                    headers.set(&format!("{PREFIX}gateway-exception"), "true");
+                }
+                false => self.describe(plan, report, at, status, headers),
+            }
             return None;
         };
         self.note_refusal(details, headers);

@@ -1,5 +1,6 @@
 //! Who: the vendors, as data. What differs in wire format is code in [`crate::dialect`].
 
+mod anew;
 pub mod aws;
 pub mod azure;
 mod base_url;

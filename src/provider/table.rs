@@ -7,8 +7,8 @@ use super::quirk::Quirk::{
     self, Clamp, Default, Drop, InPath, List, Rename, Replace, Standard, Switch, SystemRole,
 };
 use super::touch::Touch::{
-    self, FinishReason, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses, NoNull,
-    NotInChunks,
+    self, FinishReason, GroqChunks, Named, NamedInChunks, NamedInEmbeddings, NamedInResponses,
+    NoNull, NoUsageInChunks, NotInChunks, UsageInEmbeddings,
 };
 use super::{Auth, Kind, Layout, Provider, Setting, Variant, aws, azure};
 use crate::dialect::Dialect;
@@ -118,6 +118,9 @@ const CEREBRAS: &[Quirk] = &[
 /// <https://console.groq.com/docs/openai>
 const GROQ: &[Quirk] = &[SystemRole, Drop("logit_bias"), Drop("logprobs"), Drop("top_logprobs")];
 
+/// Its streams have their usage in a member of its own.
+const GROQ_ANSWERS: &[Touch] = &[Named, NamedInChunks, NamedInEmbeddings, GroqChunks];
+
 /// It refuses every field that it does not know, which are many of OpenAI's.
 /// <https://docs.mistral.ai/api/endpoint/chat>
 const MISTRAL: &[Quirk] = &[
@@ -157,7 +160,7 @@ const MISTRAL_ANSWERS: &[Touch] = &[
 
 /// <https://docs.together.ai/reference/chat-completions-1>
 const TOGETHER_ANSWERS: &[Touch] =
-    &[Named, NamedInChunks, NamedInEmbeddings, FinishReason("eos", "stop")];
+    &[Named, NamedInChunks, NamedInEmbeddings, UsageInEmbeddings, FinishReason("eos", "stop")];
 
 /// The base URL of a server that has no host of its own.
 const ANY_HOST: &str = "{custom_host}";
@@ -243,7 +246,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "anyscale",
         base_url: "https://api.endpoints.anyscale.com/v1",
         quirks: MAX_TOKENS,
-        touches: &[Named, NamedInChunks],
+        touches: &[Named, NamedInChunks, NoUsageInChunks],
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -404,7 +407,7 @@ pub const PROVIDERS: &[Provider] = &[
         slug: "groq",
         base_url: "https://api.groq.com/openai/v1",
         quirks: GROQ,
-        touches: NAMED_IN_CHUNKS,
+        touches: GROQ_ANSWERS,
         native: RESPONSES,
         ..OPENAI_COMPATIBLE
     },

@@ -1,7 +1,7 @@
 //! What is edited in an answer in OpenAI's format on its way to the client: a closed set of data,
 //! and edits of the text, so that nothing else of it changes or has to be understood.
 
-use super::Provider;
+use super::{Provider, anew};
 use crate::endpoint::Endpoint;
 use crate::json::{Object, write_string};
 use memchr::memmem;
@@ -24,6 +24,12 @@ pub enum Touch {
     NoNull(&'static str),
     /// A number that is left out of chunks.
     NotInChunks(&'static str),
+    /// No chunk has a usage.
+    NoUsageInChunks,
+    /// Groq's usage moves to `usage`, and each delta has a role and calls.
+    GroqChunks,
+    /// Lists of embeddings have a usage.
+    UsageInEmbeddings,
 }
 
 /// The edits of one answer.
@@ -36,6 +42,8 @@ pub struct Touches {
     naming: Touch,
     /// Whether it is generated text, which all other edits are for.
     text: bool,
+    /// Whether each delta gets a role, where Portkey gives it one.
+    roles: bool,
 }
 
 impl Touches {
@@ -53,7 +61,12 @@ impl Touches {
         };
         let touched = text || naming != Touch::Named;
         let list = if touched { row.touches } else { &[] };
-        Self { list, slug: row.slug, strict, naming, text }
+        Self { list, slug: row.slug, strict, naming, text, roles: true }
+    }
+
+    /// Roles stay where the vendor has them.
+    pub fn without_roles(self) -> Self {
+        Self { roles: false, ..self }
     }
 
     /// No edits: the answer is not in the provider's format.
@@ -73,7 +86,8 @@ impl Touches {
 
     /// Whether there is anything to edit in a stream.
     pub fn edits_chunks(&self) -> bool {
-        self.edits_text() || (self.text && self.list.contains(&Touch::NamedInChunks))
+        let edits = |touch: &Touch| *touch == Touch::NamedInChunks || !touch.is_naming();
+        self.text && self.list.iter().any(edits)
     }
 
     /// Whether there is anything to edit in an answer that is no stream.
@@ -83,7 +97,9 @@ impl Touches {
 
     /// Whether there is anything to edit in it but at its front; see [`Self::front`].
     pub fn edits_text(&self) -> bool {
-        self.text && self.list.iter().any(|touch| !touch.is_naming())
+        let counts = self.list.contains(&Touch::UsageInEmbeddings);
+        (self.naming == Touch::NamedInEmbeddings && counts)
+            || (self.text && self.list.iter().any(|touch| touch.is_of_text()))
     }
 
     /// What an answer has after its first brace: nothing, or a member and a comma.
@@ -106,6 +122,15 @@ impl Touches {
                 Touch::NotInChunks(key) if self.text && naming == Touch::NamedInChunks => {
                     text = without(&text, key, b"");
                 }
+                Touch::NoUsageInChunks if self.text && naming == Touch::NamedInChunks => {
+                    text = anew::uncounted_chunk(&text).unwrap_or(text);
+                }
+                Touch::GroqChunks if self.text && naming == Touch::NamedInChunks => {
+                    text = anew::groq_chunk(&text, self.roles).unwrap_or(text);
+                }
+                Touch::UsageInEmbeddings if naming == Touch::NamedInEmbeddings => {
+                    text = anew::counted_embeddings(&text).unwrap_or(text);
+                }
                 _ => {}
             }
         }
@@ -115,7 +140,13 @@ impl Touches {
 
 impl Touch {
     fn is_naming(self) -> bool {
-        !matches!(self, Self::FinishReason(..) | Self::NoNull(_) | Self::NotInChunks(_))
+        use Touch::{Named, NamedInChunks, NamedInEmbeddings, NamedInResponses};
+        matches!(self, Named | NamedInChunks | NamedInEmbeddings | NamedInResponses)
+    }
+
+    /// Whether it edits generated text that is no stream.
+    fn is_of_text(self) -> bool {
+        matches!(self, Self::FinishReason(..) | Self::NoNull(_))
     }
 }
 
@@ -205,6 +236,9 @@ impl fmt::Display for Touch {
             Self::FinishReason(from, to) => write!(f, "finish_reason {from} → {to}"),
             Self::NoNull(key) => write!(f, "no null {key}"),
             Self::NotInChunks(key) => write!(f, "no {key} in chunks"),
+            Self::NoUsageInChunks => f.write_str("no usage in chunks"),
+            Self::GroqChunks => f.write_str("x_groq.usage → usage; role, tool_calls in deltas"),
+            Self::UsageInEmbeddings => f.write_str("usage in embeddings"),
         }
     }
 }
@@ -215,7 +249,8 @@ mod tests {
     use super::*;
 
     fn edit(list: &'static [Touch], chunk: bool, text: &str) -> String {
-        let touches = Touches { list, slug: "acme", strict: true, naming: Named, text: true };
+        let touches =
+            Touches { list, slug: "acme", strict: true, naming: Named, text: true, roles: true };
         let out =
             if chunk { touches.chunk(text.as_bytes()) } else { touches.answer(text.as_bytes()) };
         String::from_utf8(out).unwrap()
@@ -264,8 +299,14 @@ mod tests {
         let text = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "eos"}]}"#;
         let stop = r#"{"a":"\"finish_reason\":\"eos\"","b":[{"finish_reason" : "stop"}]}"#;
         assert_eq!(edit(touches, true, text), stop);
-        let relaxed =
-            Touches { list: touches, slug: "acme", strict: false, naming: Named, text: true };
+        let relaxed = Touches {
+            list: touches,
+            slug: "acme",
+            strict: false,
+            naming: Named,
+            text: true,
+            roles: true,
+        };
         assert_eq!(relaxed.chunk(text.as_bytes()), text.as_bytes());
         let other = r#"{"finish_reason":"eos2"}"#;
         assert_eq!(edit(touches, true, other), other);

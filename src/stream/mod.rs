@@ -1,5 +1,6 @@
 //! Stream framings, over bytes: a frame may be cut anywhere.
 
+pub mod array;
 pub mod aws;
 pub mod lines;
 pub mod sse;
@@ -27,13 +28,16 @@ pub enum Framing {
     Sse,
     /// AWS's frames.
     Aws,
+    /// A JSON array, or server-sent events.
+    Array,
 }
 
 impl Framing {
-    /// Media type of a body in this framing, in lower case.
+    /// Media type of a body in this framing, in lower case; of a JSON array, which any JSON may be,
+    /// that of server-sent events in its stead.
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Sse => "text/event-stream",
+            Self::Sse | Self::Array => "text/event-stream",
             Self::Aws => "application/vnd.amazon.eventstream",
         }
     }
@@ -46,6 +50,8 @@ pub enum Decoder {
     Sse(sse::Decoder),
     /// AWS's frames.
     Aws(aws::Decoder),
+    /// A JSON array, or server-sent events.
+    Array(Box<array::Decoder>),
 }
 
 impl Decoder {
@@ -54,6 +60,7 @@ impl Decoder {
         match framing {
             Framing::Sse => Self::Sse(sse::Decoder::default()),
             Framing::Aws => Self::Aws(aws::Decoder::default()),
+            Framing::Array => Self::Array(Box::default()),
         }
     }
 
@@ -69,13 +76,16 @@ impl Decoder {
         match self {
             Self::Sse(decoder) => decoder.push(bytes, on_event).map_err(|_| Broken),
             Self::Aws(decoder) => decoder.push(bytes, on_event).map_err(|_| Broken),
+            Self::Array(decoder) => decoder.push(bytes, on_event),
         }
     }
 
     /// The stream has ended. A frame of AWS's that is not whole is no event.
     pub fn finish(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
-        if let Self::Sse(decoder) = self {
-            decoder.finish(on_event);
+        match self {
+            Self::Sse(decoder) => decoder.finish(on_event),
+            Self::Array(decoder) => decoder.finish(on_event),
+            Self::Aws(_) => {}
         }
     }
 }

@@ -84,10 +84,31 @@ fn a_stream_gets_the_end_that_gemini_does_not_send() {
     assert!(response.whole);
     assert!(response.arrivals[0] + Duration::from_millis(200) < response.arrivals[1]);
     let request = upstream.request();
-    assert_eq!(request.path, "/v1beta/models/m:streamGenerateContent?alt=sse");
+    assert_eq!(request.path, "/v1beta/models/m:streamGenerateContent");
     assert_eq!(request.header("accept"), Some("text/event-stream"));
     let record = &gateway.log(1)[0];
     assert_eq!((&record["complete"], &record["finish_reason"]), (&true.into(), &"stop".into()));
+    gateway.assert_healthy();
+}
+
+#[test]
+fn a_stream_that_is_a_json_array_arrives_piece_by_piece() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    let [first, last] = EVENTS.map(|event| event.trim().strip_prefix("data: ").unwrap());
+    let pause = Step::Sleep(Duration::from_millis(300));
+    let pieces = [format!("[{first}\n"), format!(",\r\n{last}\n]\n")].map(|piece| chunk(&piece));
+    let [first, last] = pieces;
+    let upstream =
+        Upstream::answering(vec![Step::Write(head.into()), first, pause, last, last_chunk()]);
+    let gateway = gateway(&upstream);
+    let response = gateway.chat(&[GEM], CHAT_STREAM);
+    assert_eq!(response.header("content-type"), Some("text/event-stream"));
+    let text = response.text();
+    let events: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let [first, last, "[DONE]"] = events.as_slice() else { panic!("{text}") };
+    assert!(first.contains("hel") && last.contains(r#""finish_reason":"stop""#), "{text}");
+    assert!(response.arrivals[0] + Duration::from_millis(200) < response.arrivals[1]);
     gateway.assert_healthy();
 }
 

@@ -156,7 +156,7 @@ def test_a_stream_with_usage(google):
     whole = sum(chunks[1:], chunks[0])
     assert whole.content == "Look: a jar."
     assert whole.usage_metadata["total_tokens"] == 14
-    assert upstream.request.path.endswith(":streamGenerateContent?alt=sse")
+    assert upstream.request.path.endswith(":streamGenerateContent")
 
 
 def test_a_stream_of_tool_calls(google):

@@ -31,7 +31,10 @@ pub fn translate(body: &[u8], context: &Context, facts: &Facts) -> Option<Vec<u8
         false => stop_reason(facts.finish_reason.as_deref(), has_calls),
     };
     write_quoted(&mut out, "stop_reason", reason);
-    write_raw(&mut out, "stop_sequence", "null");
+    // Portkey has none for Bedrock.
+    if chunk.provider.and_then(inside) != Some("bedrock") {
+        write_raw(&mut out, "stop_sequence", "null");
+    }
     out.push(b',');
     usage::write(&mut out, facts, false);
     out.push(b'}');

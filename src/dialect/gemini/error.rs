@@ -1,6 +1,6 @@
 //! Google's errors (<https://google.aip.dev/193>) in the shape that OpenAI's have.
 
-use super::super::raw::{array, object, write_key};
+use super::super::raw::{array, object, write_key, write_number};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -34,8 +34,7 @@ pub(in crate::dialect) fn in_openais_shape(body: &[u8]) -> Cow<'_, [u8]> {
     read().map_or(Cow::Borrowed(body), Cow::Owned)
 }
 
-/// The error object: the status is OpenAI's `type`, the code becomes a string. `None` when it is
-/// no error of Google's.
+/// The error object: the status is OpenAI's `type`. `None` when it is no error of Google's.
 pub(super) fn translate(error: &RawValue) -> Option<String> {
     let status: Status<'_> = object(error.get())?;
     let mut out = b"{\"message\":".to_vec();
@@ -44,7 +43,7 @@ pub(super) fn translate(error: &RawValue) -> Option<String> {
     out.extend_from_slice(status.status.or(status.kind).map_or("null", RawValue::get).as_bytes());
     if let Some(code) = status.code {
         write_key(&mut out, "code");
-        out.extend_from_slice(format!("\"{code}\"").as_bytes());
+        write_number(&mut out, code);
     }
     out.push(b'}');
     String::from_utf8(out).ok()

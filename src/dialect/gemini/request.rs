@@ -26,8 +26,8 @@ const NATIVE: [(&[&str], &str); 5] = [
 pub fn translate(body: &[u8]) -> Result<Outgoing, Error> {
     let request = parse(body)?;
     let method = match request.is_true("stream") {
-        // Without `alt` the stream is one long JSON array.
-        true => "streamGenerateContent?alt=sse",
+        // Without `alt` the stream is one long JSON array, which is what Portkey asks for.
+        true => "streamGenerateContent",
         false => "generateContent",
     };
     let path = Model::read(&request)?.path(method);

@@ -6,11 +6,11 @@ mod embeddings;
 mod images;
 mod model;
 
-use super::field::{missing, parse, present, wrong_type};
+use super::field::{parse, present, wrong_type};
 use super::raw::{string, write_member};
 use super::{Ask, Context, Dialect, Dropped, Facts, Outgoing, anthropic, gemini};
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{Error, NO_MODEL};
 use crate::json::Object;
 use crate::provider;
 use model::{Model, Publisher};
@@ -19,6 +19,11 @@ use model::{Model, Publisher};
 const VERSION: &str = "anthropic_version";
 const ANTHROPIC_VERSION: &str = "vertex-2023-10-16";
 
+/// In Portkey's words.
+fn no_model() -> Error {
+    Error::invalid(NO_MODEL, "Model is required").with_param("model")
+}
+
 /// Translates the body of a request.
 ///
 /// # Errors
@@ -26,7 +31,7 @@ const ANTHROPIC_VERSION: &str = "vertex-2023-10-16";
 /// has no such operation; project or region is missing.
 pub fn request(ask: &Ask<'_>, body: &[u8]) -> Result<Outgoing, Error> {
     let request = parse(body)?;
-    let raw = present(&request, "model").ok_or_else(|| missing("model"))?;
+    let raw = present(&request, "model").ok_or_else(no_model)?;
     let name = string(raw).ok_or_else(|| wrong_type("model", "a string"))?.into_owned();
     let model = Model::parse(&name)?;
     match (model.publisher, ask.endpoint) {

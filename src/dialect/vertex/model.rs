@@ -1,7 +1,7 @@
 //! The model: whose it is, and so where it is asked and in which format.
 
 use super::super::segment::push_segment;
-use super::missing;
+use super::no_model;
 use crate::error::Error;
 use crate::provider::Values;
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ impl<'a> Model<'a> {
     /// It is empty or too long.
     pub(super) fn parse(model: &'a str) -> Result<Self, Error> {
         if model.is_empty() {
-            return Err(missing("model"));
+            return Err(no_model());
         }
         if model.len() > MAX_NAME {
             let message = format!("the model must have at most {MAX_NAME} bytes");

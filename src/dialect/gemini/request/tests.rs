@@ -126,7 +126,7 @@ fn the_path_tells_model_and_form() {
     let body = with_members("\"stream\":false");
     assert_eq!(path(&body), "/models/m:generateContent");
     let body = with_members("\"stream\":true").replace("\"m\"", "\"../a?b\"");
-    assert_eq!(path(&body), "/models/..%2Fa%3Fb:streamGenerateContent?alt=sse");
+    assert_eq!(path(&body), "/models/..%2Fa%3Fb:streamGenerateContent");
 }
 
 #[test]
