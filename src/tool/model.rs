@@ -91,7 +91,7 @@ pub struct VirtualKey {
     /// What Envoy signs requests to AWS with.
     pub aws: Option<AwsCredentials>,
     /// The key of a service account, instead of an API key.
-    pub service_account: Option<Secret>,
+    pub service_account: Option<Origin>,
     /// What is different from the provider.
     pub overrides: Overrides,
     /// Body fields for requests that lack them, a JSON object.
@@ -115,11 +115,49 @@ pub struct Access {
     pub disabled: bool,
 }
 
-/// Where Envoy has a credential from.
+/// What Envoy puts into requests.
 #[derive(Debug)]
 pub enum Credential {
+    /// A secret as it is.
+    Held(Origin),
+    /// A token, which Envoy asks for with a secret and renews in time.
+    Exchanged(Exchange),
+}
+
+/// Where Envoy has a secret from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
     /// From a file of ours that holds it.
     Given(Secret),
+    /// From a file of somebody else's, in the format of Envoy's secret discovery.
+    File {
+        /// The secret's name in it.
+        name: String,
+        /// Where it is, absolute.
+        path: PathBuf,
+        /// The directory in which a move makes Envoy read it again.
+        watched: PathBuf,
+    },
+    /// From a server of Envoy's secret discovery (gRPC).
+    Server {
+        /// The secret's name there.
+        name: String,
+        /// Where the server is; no path.
+        url: BaseUrl,
+    },
+}
+
+/// A client of OAuth 2.0 that asks for tokens for itself (RFC 6749, section 4.4).
+#[derive(Debug)]
+pub struct Exchange {
+    /// The token endpoint: a valid [`crate::provider::BaseUrl`].
+    pub token_url: String,
+    /// The client's name there.
+    pub client_id: String,
+    /// What it proves that with.
+    pub client_secret: Origin,
+    /// What the token is to be good for.
+    pub scopes: Vec<String>,
 }
 
 /// Where Envoy has the keys that it signs requests to AWS with.
@@ -302,7 +340,7 @@ pub struct Server {
     /// Where it is.
     pub url: BaseUrl,
     /// The credential for it.
-    pub secret: Option<Secret>,
+    pub secret: Option<Origin>,
 }
 
 /// How requests that mean the same are found; see [`crate::config::settings::Semantic`].
@@ -396,7 +434,7 @@ pub struct Traces {
     pub url: BaseUrl,
     pub protocol: Protocol,
     /// Headers that the collector wants, names in lower case.
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, Origin>,
     pub sampling: f64,
     pub propagate: bool,
     pub service_name: String,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::model::{self, AwsCredentials, Gateway, Overrides, Secret, VirtualKey};
+use super::model::{self, AwsCredentials, Exchange, Gateway, Origin, Overrides, VirtualKey};
 use crate::config::settings;
 use crate::contract::header;
 use crate::provider::{
@@ -64,8 +64,10 @@ pub struct Credential<'a> {
     pub header: &'a str,
     /// What precedes the key in the header.
     pub prefix: &'static str,
-    /// The key.
-    pub secret: &'a Secret,
+    /// The key, or the secret that Envoy asks for one with.
+    pub origin: &'a Origin,
+    /// How it does that.
+    pub exchange: Option<&'a Exchange>,
 }
 
 /// Every provider cluster of a gateway: those of the table first, each group sorted by slug. A
@@ -130,13 +132,20 @@ fn of_virtual_key<'a>(
         place => format!("_{}.{slug}", place + 1).into(),
     };
     let credential = match (&key.service_account, header, key.credentials.get(place)) {
-        (Some(secret), ..) => {
+        (Some(origin), ..) => {
             let header = header::SERVICE_ACCOUNT;
-            Some(Credential { file, header, prefix: "", secret })
+            Some(Credential { file, header, prefix: "", origin, exchange: None })
         }
-        (None, Some((header, prefix)), Some(model::Credential::Given(secret))) => {
-            Some(Credential { file, header, prefix, secret })
+        (None, Some((header, prefix)), Some(model::Credential::Held(origin))) => {
+            Some(Credential { file, header, prefix, origin, exchange: None })
         }
+        (None, Some(_), Some(model::Credential::Exchanged(exchange))) => Some(Credential {
+            file,
+            header: "authorization",
+            prefix: "Bearer ",
+            origin: &exchange.client_secret,
+            exchange: Some(exchange),
+        }),
         _ => None,
     };
     let signature = match (row.auth, &key.aws) {

@@ -60,7 +60,7 @@ impl Checker<'_> {
     /// A server and the credential for it, which has this name.
     fn server(&mut self, field: &Field<'_>, credential: &str) -> Option<Server> {
         let fields = Fields::open(field, &["url", credential], &mut self.problems);
-        let secret = fields.get(credential).and_then(|field| self.secret(field));
+        let secret = fields.get(credential).and_then(|field| self.origin(field));
         let Some(url) = fields.get("url") else {
             self.problems.add(&field.path, "needs a url");
             return None;
@@ -153,6 +153,7 @@ impl Checker<'_> {
 #[cfg(test)]
 mod tests {
     use crate::tool::check::check;
+    use crate::tool::model::{Origin, Secret};
 
     const KEYS: &str = "virtual_keys: {e: {provider: openai, api_key: k}}\n";
 
@@ -204,6 +205,7 @@ mod tests {
                     api_key: q}}}";
         let semantic = cache(yaml).unwrap().semantic.unwrap();
         assert_eq!((semantic.provider.as_str(), semantic.guard), ("@e", true));
-        assert_eq!(semantic.qdrant.unwrap().secret.unwrap().reveal(), "q");
+        let secret = Origin::Given(Secret::new("q".to_owned()));
+        assert_eq!(semantic.qdrant.unwrap().secret, Some(secret));
     }
 }

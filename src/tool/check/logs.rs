@@ -96,7 +96,7 @@ impl Checker<'_> {
         Some(Sink::OpenTelemetry { url, http })
     }
 
-    fn needed<'f, 'n>(
+    pub(super) fn needed<'f, 'n>(
         &mut self,
         item: &Field<'_>,
         fields: &'f Fields<'n>,

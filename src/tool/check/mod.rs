@@ -3,6 +3,7 @@
 mod aws;
 mod cache;
 mod caller;
+mod credential;
 mod custom_host;
 mod jwt;
 mod logs;

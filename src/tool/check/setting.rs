@@ -4,7 +4,7 @@ use super::Checker;
 use crate::provider::{Kind, Provider, Values, placeholders};
 use crate::service_account::{PROJECT, ServiceAccount};
 use crate::tool::field::{Field, Fields};
-use crate::tool::model::{Overrides, Secret};
+use crate::tool::model::{Origin, Overrides, Secret};
 use crate::tool::upstream::key_settings;
 use crate::tool::yaml::Node;
 
@@ -28,7 +28,12 @@ impl Checker<'_> {
         &mut self,
         field: &Field<'_>,
         settings: &mut Values,
-    ) -> Option<Secret> {
+    ) -> Option<Origin> {
+        if let Node::Map(_) = field.node {
+            let message = "cannot be by sds, since it is checked and read before Envoy has it";
+            self.problems.add(&field.path, message);
+            return None;
+        }
         let text = self.secret_text(field)?;
         match ServiceAccount::parse(&text) {
             Ok(account) => {
@@ -36,7 +41,7 @@ impl Checker<'_> {
                 if let (None, Some(project)) = (settings.get(PROJECT), project) {
                     settings.set(PROJECT, project.to_owned());
                 }
-                Some(Secret::new(account.to_json()))
+                Some(Origin::Given(Secret::new(account.to_json())))
             }
             Err(wanted) => {
                 self.problems.add(&field.path, wanted);

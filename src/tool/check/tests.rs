@@ -1,7 +1,7 @@
 //! What is said of a bad gateway.yaml, and what a good one becomes.
 
 use super::*;
-use crate::tool::model::{Credential, Log, Sink};
+use crate::tool::model::{Credential, Log, Origin, Sink};
 
 fn environment(name: &str) -> Option<String> {
     match name {
@@ -134,7 +134,7 @@ fn every_problem_has_its_path() {
         ),
         (
             "@api_key: k, api_keys: [l]",
-            "virtual_keys.k.api_keys: either an api_key or api_keys, not both",
+            "virtual_keys.k.api_keys: only one of api_key, api_keys, entra, oauth2 may be there",
         ),
         ("@api_key: k, allowed_models: []", "virtual_keys.k.allowed_models: must not be empty"),
         (
@@ -279,9 +279,11 @@ fn what_is_said_is_taken() {
     assert_eq!(gateway.providers["openai"].headers["x-a"], "7");
     assert!(gateway.providers.contains_key("anthropic"));
     let key = &gateway.virtual_keys["a"];
-    let [Credential::Given(secret)] = key.credentials.as_slice() else { panic!("{key:?}") };
+    let [Credential::Held(Origin::Given(secret))] = key.credentials.as_slice() else {
+        panic!("{key:?}")
+    };
     assert_eq!(secret.reveal(), "sk-env");
-    assert_eq!(format!("{:?}", key.credentials), "[Given(***)]");
+    assert_eq!(format!("{:?}", key.credentials), "[Held(Given(***))]");
     let params = key.default_params.as_ref().unwrap().get();
     assert_eq!(params, r#"{"z":0.1,"a":12345678901234567890123}"#);
     let config = gateway.configs["pc-1"].get();
@@ -338,7 +340,7 @@ fn a_key_file_loses_its_last_line_break_only() {
             Ok(key) => {
                 let gateway = result.unwrap();
                 let credentials = &gateway.virtual_keys["k"].credentials;
-                let [Credential::Given(secret)] = credentials.as_slice() else {
+                let [Credential::Held(Origin::Given(secret))] = credentials.as_slice() else {
                     panic!("{credentials:?}")
                 };
                 assert_eq!(secret.reveal(), key);

@@ -7,7 +7,7 @@ use super::value::is_token;
 use crate::config::settings::Protocol;
 use crate::provider::BaseUrl;
 use crate::tool::field::{Field, Fields, suggest};
-use crate::tool::model::{Secret, Traces};
+use crate::tool::model::{Origin, Traces};
 use crate::tool::yaml::Node;
 
 /// Longest time that spans wait, in milliseconds.
@@ -57,7 +57,7 @@ impl Checker<'_> {
     }
 
     /// Headers whose values are credentials.
-    fn secret_headers(&mut self, field: &Field<'_>) -> BTreeMap<String, Secret> {
+    fn secret_headers(&mut self, field: &Field<'_>) -> BTreeMap<String, Origin> {
         let mut headers = BTreeMap::new();
         for (name, entry) in field.entries(&mut self.problems) {
             let name = name.to_ascii_lowercase();
@@ -65,7 +65,7 @@ impl Checker<'_> {
                 self.problems.add(&entry.path, "this header cannot be set");
             }
             if let Some(secret) = self.secret(&entry)
-                && headers.insert(name, secret).is_some()
+                && headers.insert(name, Origin::Given(secret)).is_some()
             {
                 self.problems.add(&entry.path, "this header is there twice");
             }
@@ -94,6 +94,7 @@ impl Checker<'_> {
 mod tests {
     use crate::config::settings::Protocol;
     use crate::tool::check::check;
+    use crate::tool::model::{Origin, Secret};
 
     #[test]
     fn every_problem_has_its_path() {
@@ -138,7 +139,8 @@ mod tests {
         assert_eq!((usual.protocol, usual.sampling, usual.propagate), (Protocol::Http, 1.0, true));
         let yaml = "traces: {url: 'https://x', headers: {X-Team: t}, propagate: false}";
         let own = traces(yaml).unwrap();
-        assert_eq!(own.headers["x-team"].reveal(), "t");
+        let secret = Origin::Given(Secret::new("t".to_owned()));
+        assert_eq!(own.headers["x-team"], secret);
         assert!(!own.propagate);
     }
 }

@@ -2,19 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::credential::WAYS;
 use super::{Checker, aws, setting};
 use crate::provider::{self, Auth, Provider};
 use crate::tool::field::{Field, Fields, Problems, suggest};
-use crate::tool::model::{Access, Callers, Credential, Overrides, VirtualKey};
+use crate::tool::model::{Access, Callers, Overrides, VirtualKey};
 use crate::tool::yaml::Node;
 
-/// Credentials of one virtual key, at most: each has a cluster.
-const MAX_CREDENTIALS: usize = 16;
-
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 9] = [
     "provider",
-    "api_key",
-    "api_keys",
     "base_url",
     "timeout",
     "headers",
@@ -54,6 +50,7 @@ impl Checker<'_> {
         let account = setting::service_account(row);
         let known = KEYS
             .into_iter()
+            .chain(WAYS)
             .chain(["disabled"])
             .chain(setting::names(row))
             .chain(aws::names(row).iter().copied())
@@ -123,35 +120,13 @@ impl Checker<'_> {
     }
 
     /// A list of texts, of which there must be some: a list of none is surely a mistake.
-    fn some_texts(&mut self, field: &Field<'_>) -> Vec<String> {
+    pub(super) fn some_texts(&mut self, field: &Field<'_>) -> Vec<String> {
         let items = field.items(&mut self.problems).unwrap_or_default();
         if items.is_empty() && matches!(field.node, Node::List(_)) {
             self.problems.add(&field.path, "must not be empty");
         }
         let texts = items.iter().filter_map(|item| item.text(&mut self.problems));
         texts.map(str::to_owned).collect()
-    }
-
-    /// What Envoy may inject: `api_key`, or each of `api_keys`.
-    fn credentials(&mut self, fields: &Fields<'_>) -> Vec<Credential> {
-        let (one, several) = (fields.get("api_key"), fields.get("api_keys"));
-        let (Some(list), None) = (several, one) else {
-            if let (Some(list), Some(_)) = (several, one) {
-                self.problems.add(&list.path, "either an api_key or api_keys, not both");
-            }
-            return one.and_then(|field| self.credential(field)).into_iter().collect();
-        };
-        let items = list.items(&mut self.problems).unwrap_or_default();
-        if matches!(list.node, Node::List(_)) && !(1..=MAX_CREDENTIALS).contains(&items.len()) {
-            let message = format_args!("must be from 1 to {MAX_CREDENTIALS} keys");
-            self.problems.add(&list.path, message);
-        }
-        let credentials: Vec<_> = items.iter().filter_map(|item| self.credential(item)).collect();
-        credentials
-    }
-
-    fn credential(&mut self, field: &Field<'_>) -> Option<Credential> {
-        self.secret(field).map(Credential::Given)
     }
 
     /// Whether there are credentials where the provider takes some.
@@ -162,7 +137,13 @@ impl Checker<'_> {
         fields: &Fields<'_>,
         has_account: bool,
     ) {
-        let key = fields.get("api_key").or(fields.get("api_keys"));
+        let key = WAYS.iter().find_map(|way| fields.get(way));
+        if let Some(field) = fields.get("entra").filter(|_| provider.token.is_none()) {
+            self.problems.add(&field.path, format_args!("{} takes no such token", provider.slug));
+        }
+        if let (Some(field), Auth::Aws(_)) = (fields.get("oauth2"), provider.auth) {
+            self.problems.add(&field.path, format_args!("{} takes no such token", provider.slug));
+        }
         match (provider.auth.header().is_some(), key) {
             _ if matches!(provider.auth, Auth::Aws(_)) => {}
             (true, Some(field)) if has_account => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Places, access_log, extension, internal, listener, relay, stats};
+use super::{CLUSTERS, Places, extension, fragments, internal, listener, relay, stats};
 use crate::tool::model::{Gateway, Limits};
 
 /// Shares of `limits.memory` at which Envoy saves, and at which it refuses requests.
@@ -26,7 +26,7 @@ pub(super) fn config(gateway: &Gateway, places: &Places) -> Value {
         "stats_config": stats::config(gateway),
         "dynamic_resources": { "cds_config": places.source(CLUSTERS) },
         "static_resources": {
-            "clusters": access_log::clusters(gateway, places),
+            "clusters": fragments::static_clusters(gateway, places),
             "listeners": listeners,
         },
         "layered_runtime": { "layers": [{ "name": "admin", "admin_layer": {} }] },

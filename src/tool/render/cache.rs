@@ -27,7 +27,8 @@ fn servers(
 pub(super) fn credentials(gateway: &Gateway) -> Vec<Credential<'_>> {
     let with_secret = servers(gateway).filter_map(|(name, server, header, prefix)| {
         let file = if name == REDIS { "@cache.redis" } else { "@cache.qdrant" }.into();
-        server.secret.as_ref().map(|secret| Credential { file, header, prefix, secret })
+        let origin = server.secret.as_ref()?;
+        Some(Credential { file, header, prefix, origin, exchange: None })
     });
     with_secret.collect()
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::contract::cluster as contract;
 use crate::provider::{BaseUrl, Scheme};
 use crate::tool::model::{CircuitBreakers, Gateway};
-use crate::tool::upstream::{Endpoint, Upstream};
+use crate::tool::upstream::{Credential, Endpoint, Upstream};
 
 /// Nothing listens here: a host that does not resolve becomes a refused connection, which, unlike
 /// a cluster without hosts, can be retried.
@@ -46,6 +46,7 @@ pub(super) fn list(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Place
     clusters.extend(cache::clusters(gateway, places));
     clusters.extend(callers::clusters(gateway, places));
     clusters.extend(traces::cluster(gateway, places));
+    clusters.extend(exchanges(gateway, upstreams, places));
     clusters
 }
 
@@ -95,6 +96,17 @@ pub(super) fn with_http2(mut cluster: Value) -> Value {
         options.insert("explicit_http_config".to_owned(), http2);
     }
     cluster
+}
+
+/// The token endpoints of virtual keys.
+fn exchanges(gateway: &Gateway, upstreams: &[Upstream<'_>], places: &Places) -> Vec<Value> {
+    let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+    let of_credential = |credential: &Credential<'_>| {
+        let url = BaseUrl::parse(&credential.exchange?.token_url).ok()?;
+        let name = filters::token_cluster(credential);
+        Some(of_server(&name, &url, Vec::new(), gateway, places))
+    };
+    credentials.filter_map(of_credential).collect()
 }
 
 /// A cluster that leads to one of our listeners. The limits are those of the clusters behind it.

@@ -22,7 +22,7 @@ pub struct Parts {
     pub bootstrap_extensions: Value,
     /// `stats_config` of the bootstrap.
     pub stats_config: Value,
-    /// `clusters` of the bootstrap's `static_resources`: servers that get the log.
+    /// `clusters` of the bootstrap's `static_resources`: servers that get the log or have secrets.
     pub static_clusters: Value,
     /// Fields of the connection manager that clients reach.
     pub connection_manager: Value,
@@ -43,7 +43,7 @@ impl Parts {
         Self {
             bootstrap_extensions: bootstrap::extensions(),
             stats_config: stats::config(gateway),
-            static_clusters: access_log::clusters(gateway, places).into(),
+            static_clusters: static_clusters(gateway, places).into(),
             connection_manager: merge(listener::options(gateway), listener::upgrades()),
             http_filters: listener::filters(gateway, places)
                 .into_iter()
@@ -72,15 +72,22 @@ impl Parts {
     }
 }
 
+/// Clusters that Envoy takes from its bootstrap alone.
+pub(super) fn static_clusters(gateway: &Gateway, places: &Places) -> Vec<Value> {
+    let mut clusters = access_log::clusters(gateway, places);
+    clusters.extend(secret::clusters(gateway, places));
+    clusters
+}
+
 /// Every file: secrets, resources, parts.
 pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let upstreams = upstream::list(gateway);
     let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
-    let mut files: Vec<File> = credentials.map(secret::sds).collect();
+    let mut files: Vec<File> = credentials.filter_map(secret::sds).collect();
     let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
     files.extend(signatures.filter_map(secret::aws));
-    files.extend(cache::credentials(gateway).iter().map(secret::sds));
-    files.extend(traces::credentials(gateway).iter().map(secret::sds));
+    files.extend(cache::credentials(gateway).iter().filter_map(secret::sds));
+    files.extend(traces::credentials(gateway).iter().filter_map(secret::sds));
     let mut listeners = bootstrap::internal_listeners(places);
     listeners.push(internal::gateway(gateway, places));
     let listeners = listeners.into_iter().map(|one| any("envoy.config.listener.v3.Listener", one));

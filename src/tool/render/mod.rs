@@ -137,12 +137,12 @@ const PRIVATE_HEADERS: [&str; 8] = [
 pub fn files(gateway: &Gateway, places: &Places) -> Vec<File> {
     let upstreams = upstream::list(gateway);
     let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
-    let mut files: Vec<File> = credentials.map(secret::sds).collect();
+    let mut files: Vec<File> = credentials.filter_map(secret::sds).collect();
     let signatures = upstreams.iter().filter_map(|upstream| upstream.signature.as_ref());
     files.extend(signatures.filter_map(secret::aws));
-    files.extend(cache::credentials(gateway).iter().map(secret::sds));
+    files.extend(cache::credentials(gateway).iter().filter_map(secret::sds));
     files.extend(gateway.tls.iter().flat_map(tls::files));
-    files.extend(traces::credentials(gateway).iter().map(secret::sds));
+    files.extend(traces::credentials(gateway).iter().filter_map(secret::sds));
     files.extend([
         file(CLUSTERS, cluster::resources(gateway, &upstreams, places)),
         file(ROUTES, route::resource(gateway, &upstreams)),

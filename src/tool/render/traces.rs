@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Places, cluster, filters};
 use crate::config::settings::{self, Protocol};
-use crate::tool::model::{Gateway, Secret};
+use crate::tool::model::{Gateway, Origin};
 use crate::tool::upstream::Credential;
 
 /// Its cluster.
@@ -15,11 +15,12 @@ const COLLECTOR: &str = "traces.collector";
 /// The headers that it wants. Their files are none that a virtual key could have.
 pub(super) fn credentials<'a>(gateway: &'a Gateway) -> Vec<Credential<'a>> {
     let headers = gateway.traces.iter().flat_map(|traces| &traces.headers);
-    let credential = |(header, secret): (&'a String, &'a Secret)| Credential {
+    let credential = |(header, origin): (&'a String, &'a Origin)| Credential {
         file: Cow::Owned(format!("@traces.{header}")),
         header: header.as_str(),
         prefix: "",
-        secret,
+        origin,
+        exchange: None,
     };
     headers.map(credential).collect()
 }

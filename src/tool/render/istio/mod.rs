@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{Delivery, File, Module, Places};
 use crate::contract::CREDENTIAL_HEADERS;
 use crate::provider::{self, Kind};
-use crate::tool::model::{Gateway, Overrides, VirtualKey};
+use crate::tool::model::{Gateway, Origin, Overrides, VirtualKey};
 use crate::tool::upstream::{self, Endpoint, Upstream};
 
 /// Where the filter runs.
@@ -169,6 +169,7 @@ pub fn files(gateway: &Gateway, mesh: &Mesh) -> Result<Vec<File>, Vec<String>> {
     let upstreams = upstreams(gateway)?;
     no_secrets(gateway, &upstreams)?;
     no_filters(gateway)?;
+    no_servers(&upstreams)?;
     let places = mesh.places();
     let mut files = vec![
         yaml("10-providers.yaml", services::resources(gateway, mesh, &upstreams)),
@@ -211,6 +212,22 @@ fn no_secrets(gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Result<(), Vec<S
     let found = found.chain(collectors.map(|name| format!("traces.headers.{name}")));
     let advice = "would be in a manifest: make it the api_key of a virtual key";
     let problems: Vec<String> = found.map(|place| format!("{place}: {advice}")).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}
+
+/// A mesh has no place for the clusters of servers that only Envoy itself asks.
+fn no_servers(upstreams: &[Upstream<'_>]) -> Result<(), Vec<String>> {
+    let asks = |upstream: &Upstream<'_>| {
+        let credential = upstream.credential.as_ref()?;
+        let server = matches!(credential.origin, Origin::Server { .. });
+        (server || credential.exchange.is_some()).then(|| upstream.cluster.clone())
+    };
+    let advice = "a mesh does not lead to servers of secrets and tokens: use a file";
+    let found = upstreams.iter().filter_map(asks);
+    let problems: Vec<String> = found.map(|cluster| format!("{cluster}: {advice}")).collect();
     match problems.is_empty() {
         true => Ok(()),
         false => Err(problems),

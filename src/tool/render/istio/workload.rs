@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Mesh, Mode};
+use crate::tool::model::Origin;
 use crate::tool::render::{SECRETS, any, discovery, secret};
-use crate::tool::upstream::Upstream;
+use crate::tool::upstream::{Credential, Upstream};
 
 /// Name of the Secret with the virtual keys.
 const SECRET: &str = "portkey-virtual-keys";
@@ -12,6 +13,8 @@ const SECRET: &str = "portkey-virtual-keys";
 /// A template: each entry is the SDS file of a virtual key, and lacks the key.
 pub(super) fn secret(mesh: &Mesh, upstreams: &[Upstream<'_>]) -> Value {
     let credentials = upstreams.iter().filter_map(|upstream| upstream.credential.as_ref());
+    let ours = |credential: &&Credential<'_>| matches!(credential.origin, Origin::Given(_));
+    let credentials = credentials.filter(ours);
     let entries: Map<String, Value> = credentials
         .map(|credential| {
             let empty = json!({
