@@ -207,6 +207,8 @@ impl Lookup {
         let name = cluster::GATEWAY;
         let mut call = Call::json(name, name, "POST", "/v1/embeddings", body);
         call.headers.push("x-portkey-provider", semantic.provider.as_str());
+        // Its body has words of a client that may not want them logged.
+        call.headers.push("x-portkey-debug", "false");
         if !self.trace_id.is_empty() {
             call.headers.push("x-portkey-trace-id", self.trace_id.as_str());
         }

@@ -59,6 +59,9 @@ pub struct Caller {
     /// Money.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// Whether the bodies of its requests are logged where they do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_bodies: Option<bool>,
 }
 
 /// Money that may be spent.

@@ -2,7 +2,8 @@
 
 use super::custom_host;
 use super::settings::{
-    Cache, CustomHost, Role, Settings, Traces, Upstream as RawUpstream, VERSION, VirtualKey,
+    Cache, CustomHost, LogBodies, Role, Settings, Traces, Upstream as RawUpstream, VERSION,
+    VirtualKey,
 };
 use super::tree::{self, Known, Node};
 use super::weighted;
@@ -49,6 +50,8 @@ pub struct Registry {
     pub metrics: Option<Metrics>,
     /// Where spans go; `None`: there are none.
     pub traces: Option<Traces>,
+    /// How bodies are logged; `None`: never.
+    pub log_bodies: Option<LogBodies>,
     /// Tells this configuration from others: the begin of its SHA-256 in hexadecimal.
     pub config_version: String,
 }
@@ -195,6 +198,7 @@ impl Registry {
                 .transpose()
                 .map_err(|error| format!("callers: {error}"))?,
             traces: settings.traces,
+            log_bodies: settings.log_bodies,
             config_version: version_of(json),
         };
         for (slug, json) in settings.configs {

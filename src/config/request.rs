@@ -26,8 +26,8 @@ pub struct RequestOptions<'a> {
     pub custom_host: Option<&'a str>,
     /// `x-portkey-forward-headers`: names, separated by commas.
     pub forward_headers: Option<&'a str>,
-    /// `x-portkey-debug` is `true`.
-    pub debug: bool,
+    /// `x-portkey-debug`: whether the log is to have the bodies, and the answer what was tried.
+    pub debug: Option<bool>,
     /// `x-portkey-strict-open-ai-compliance`: only `false` says anything.
     pub relaxed: bool,
     /// `x-portkey-cache-force-refresh` is `true`: no kept answer will do.
@@ -66,7 +66,7 @@ impl<'a> RequestOptions<'a> {
                     options.cache_refresh = value.eq_ignore_ascii_case("true");
                 }
                 Some("cache-namespace") => options.cache_namespace = Some(value),
-                Some("debug") => options.debug = value == "true",
+                Some("debug") => options.debug = value.to_ascii_lowercase().parse().ok(),
                 Some(_) => {}
             }
         }

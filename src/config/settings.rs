@@ -55,6 +55,22 @@ pub struct Settings {
     /// Where spans go; `None`: there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<Traces>,
+    /// How bodies are logged; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_bodies: Option<LogBodies>,
+}
+
+/// How bodies are logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogBodies {
+    /// Whether they are where neither request nor caller says.
+    pub default: bool,
+    /// Bytes of each, at most.
+    pub max_bytes: usize,
+    /// Names of JSON members whose values are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redact: Vec<String>,
 }
 
 /// By which labels requests are counted, and how many values they have.

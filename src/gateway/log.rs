@@ -5,6 +5,7 @@ use crate::error::Source;
 use crate::metric::{self, Group};
 use crate::plan::Plan;
 use crate::provider::virtual_key_of;
+use crate::record::bodies::Bodies;
 use crate::report::Report;
 use crate::trace::queue::Spans;
 
@@ -61,10 +62,34 @@ impl Gateway {
         self.settle(world, report);
         self.record.response_code_details = Some(details.to_owned());
         self.note_break(details);
+        self.note_bodies();
         let record = self.record.encode(report);
         let spans = self.spans(report, details, traffic.status, &record);
         let failed = self.record.error_type.is_some();
         Logged { record, failed, groups: self.observe(world, report, details, traffic), spans }
+    }
+
+    /// Decides whether the log is to have the bodies: `debug` is what the request says.
+    pub(super) fn want_bodies(&mut self, debug: Option<bool>) {
+        let Some(settings) = &self.registry.log_bodies else { return };
+        let of_caller = || self.asking.policy().and_then(|policy| policy.rules.log_bodies);
+        let wanted = debug.or_else(of_caller).unwrap_or(settings.default);
+        // What follows the headers of an upgrade is no body.
+        self.bodies = (wanted && !self.upgrades).then(|| Box::new(Bodies::new(settings)));
+    }
+
+    /// What is no JSON could show what is to be left out.
+    pub(super) fn note_request_body(&mut self, body: &[u8], is_json: bool) {
+        let Some(settings) = &self.registry.log_bodies else { return };
+        if let Some(bodies) = self.bodies.as_mut().filter(|_| is_json) {
+            bodies.on_request(body, settings);
+        }
+    }
+
+    fn note_bodies(&mut self) {
+        let Some(settings) = &self.registry.log_bodies else { return };
+        let Some(bodies) = self.bodies.take() else { return };
+        (self.record.request_body, self.record.response_body) = bodies.finish(settings);
     }
 
     /// What breaks a stream off comes after the headers, so that the status does not tell.

@@ -30,6 +30,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::http::Headers;
 use crate::plan::Plan;
+use crate::record::bodies::Bodies;
 use crate::record::{Record, Times};
 use crate::report::Report;
 use crate::trace::Context;
@@ -115,6 +116,8 @@ pub struct Gateway {
     asked: Option<Box<Plan>>,
     /// The place in its trace, where gateway.yaml wants traces.
     trace: Option<Context>,
+    /// What the log is to have of the bodies, if that is wanted.
+    bodies: Option<Box<Bodies>>,
 }
 
 #[derive(Debug)]
@@ -154,6 +157,7 @@ impl Gateway {
             asking: caller::Asking::default(),
             asked: None,
             trace: None,
+            bodies: None,
         }
     }
 
@@ -197,6 +201,9 @@ impl Gateway {
             State::Forwarded(plan) => {
                 let reply = self.answer(&plan, details, &report, headers, end_of_stream);
                 self.record_answer(&plan, &report, headers, reply.is_none() && !end_of_stream);
+                if let (Some(bodies), None) = (&mut self.bodies, &reply) {
+                    bodies.on_headers(headers);
+                }
                 match &reply {
                     None => self.state = State::Forwarded(plan),
                     Some(_) => self.asked = Some(plan),
@@ -235,12 +242,17 @@ impl Gateway {
 
     /// Whether the bytes of the answer are to be given to [`Self::on_response_bytes`].
     pub fn reads_response(&self) -> bool {
-        self.cache.reads()
+        self.cache.reads() || self.bodies.as_ref().is_some_and(|bodies| bodies.reads())
     }
 
     /// The next bytes of the answer, as the client gets them.
     pub fn on_response_bytes(&mut self, bytes: &[u8]) {
-        self.cache.on_bytes(bytes);
+        if self.cache.reads() {
+            self.cache.on_bytes(bytes);
+        }
+        if let Some(bodies) = &mut self.bodies {
+            bodies.on_bytes(bytes);
+        }
     }
 
     /// The answer is over. `report` is the value of [`crate::contract::property::REPORT`]. Gives

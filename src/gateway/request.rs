@@ -40,7 +40,8 @@ impl Gateway {
             return Err(invalid_path());
         }
         let options = RequestOptions::parse(&headers)?;
-        self.debug = options.debug;
+        self.debug = options.debug == Some(true);
+        let debug = options.debug;
         self.record.metadata = options.metadata.and_then(metadata);
         self.add_metadata();
         self.check_body(&headers)?;
@@ -49,6 +50,7 @@ impl Gateway {
         if self.upgrades && !endpoint.may_upgrade() {
             return Err(no_upgrade());
         }
+        self.want_bodies(debug);
         let waiting = Waiting { headers, endpoint };
         if end_of_stream || self.upgrades || !wants_body(&waiting.headers, endpoint) {
             // Of all that may lack a body, the target is told first: it is what most forget.
@@ -73,6 +75,7 @@ impl Gateway {
             return Err(envoy_error::too_large(self.registry.max_body_bytes));
         }
         let parsed = Object::parse(body);
+        self.note_request_body(body, !matches!(parsed, Err(ObjectError::Syntax { .. })));
         let mut resolved = self.resolve(world, &waiting, parsed.as_ref().ok())?;
         if body.is_empty() {
             return Err(empty_body());

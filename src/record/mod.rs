@@ -4,6 +4,7 @@
 //! together by pasting: Envoy's own ways to typed values in a log, expressions or JSON made of
 //! protobuf, cost more than all the rest of a request.
 
+pub mod bodies;
 pub mod table;
 
 use crate::report::Report;
@@ -90,6 +91,10 @@ pub struct Record {
     pub time_per_output_token_us: Option<u64>,
     /// Envoy's word for how the response came about.
     pub response_code_details: Option<String>,
+    /// The request's body, where it is wanted.
+    pub request_body: Option<String>,
+    /// The answer's body as the client got it, where it is wanted.
+    pub response_body: Option<String>,
 }
 
 /// What the provider role found out.

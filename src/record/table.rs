@@ -178,6 +178,13 @@ pub const FIELDS: &[Field] = &[
     )
     .unit("us"),
     field("response_code_details", Text, Gateway, "Envoy's word for how the answer came about"),
+    field("request_body", Text, Gateway, "JSON that the client sent, where bodies are wanted"),
+    field(
+        "response_body",
+        Text,
+        Gateway,
+        "what the client got, where bodies are wanted and if it is a text",
+    ),
     field("response_id", Text, Provider, "the provider's id of the answer").is("gen_ai.response.id"),
     field("response_model", Text, Provider, "model that answered").is("gen_ai.response.model"),
     field("finish_reason", Text, Provider, "OpenAI's, of the first choice")

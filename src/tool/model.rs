@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 
 use crate::config::caller::Caller;
-use crate::config::settings::Protocol;
+use crate::config::settings::{LogBodies, Protocol};
 use crate::config::tree::Known;
 use crate::price::Catalogue;
 use crate::provider::{BaseUrl, Provider, Values};
@@ -58,6 +58,8 @@ pub struct Gateway {
     pub metrics: Option<Metrics>,
     /// Where spans go; `None`: there are none.
     pub traces: Option<Traces>,
+    /// How bodies are logged; `None`: never.
+    pub log_bodies: Option<LogBodies>,
     /// Files that `file:` secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }

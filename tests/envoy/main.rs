@@ -9,6 +9,7 @@ mod azure;
 mod bad_config;
 mod bad_input;
 mod bedrock;
+mod bodies;
 mod cache;
 mod callers;
 mod cohere;

@@ -73,6 +73,7 @@ impl Checker<'_> {
             "budget",
             "expires_at",
             "disabled",
+            "log_bodies",
         ];
         let fields = Fields::open(entry, &known, &mut self.problems);
         let sha256 = self.digest(entry, &fields, has_jwt);
@@ -96,6 +97,7 @@ impl Checker<'_> {
             requests_per_minute,
             tokens_per_minute,
             budget: fields.get("budget").and_then(|field| self.budget(field)),
+            log_bodies: self.flag(fields.get("log_bodies")),
         }
     }
 

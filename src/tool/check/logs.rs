@@ -1,9 +1,10 @@
 //! Sinks of the log, and which requests each gets.
 
 use super::Checker;
+use crate::config::settings::LogBodies;
 use crate::provider::BaseUrl;
 use crate::tool::field::{Field, Fields, suggest};
-use crate::tool::model::{Log, Only, Sink};
+use crate::tool::model::{Callers, Log, Only, Sink};
 use crate::tool::yaml::Node;
 
 /// Each type, and the keys that it has beside `type` and `only`.
@@ -15,7 +16,36 @@ const TYPES: [(&str, &[&str]); 5] = [
     ("fluentd", &["address", "tag"]),
 ];
 
+/// Bytes of a body in the log: usually, and at most, for the record is in memory until it is written.
+const BODY: u64 = 16 << 10;
+const MAX_BODY: u64 = 1 << 20;
+
 impl Checker<'_> {
+    pub(super) fn log_bodies(&mut self, field: &Field<'_>) -> LogBodies {
+        let known = ["default", "max_bytes", "redact"];
+        let fields = Fields::open(field, &known, &mut self.problems);
+        let max_bytes = self.size_within(fields.get("max_bytes"), 1..=MAX_BODY).unwrap_or(BODY);
+        let names = fields.get("redact").and_then(|field| field.items(&mut self.problems));
+        let mut redact = Vec::new();
+        for item in names.unwrap_or_default() {
+            redact.extend(item.text(&mut self.problems).map(str::to_owned));
+        }
+        LogBodies {
+            default: self.flag(fields.get("default")).unwrap_or_default(),
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+            redact,
+        }
+    }
+
+    /// No caller may count on bodies in the log where there are none.
+    pub(super) fn no_bodies(&mut self, callers: Option<&Callers>) {
+        let keys = callers.iter().flat_map(|callers| &callers.keys);
+        for (name, _) in keys.filter(|(_, rules)| rules.log_bodies.is_some()) {
+            let path = format!("api_keys.{name}.log_bodies");
+            self.problems.add(&path, "bodies are logged where the file has log_bodies only");
+        }
+    }
+
     pub(super) fn logs(&mut self, field: &Field<'_>) -> Vec<Log> {
         let items = field.items(&mut self.problems).unwrap_or_default();
         items.iter().filter_map(|item| self.log(item)).collect()

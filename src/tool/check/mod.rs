@@ -81,7 +81,7 @@ struct Checker<'e> {
     files: Vec<PathBuf>,
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "listen",
     "tls",
     "http3",
@@ -97,6 +97,7 @@ const KEYS: [&str; 23] = [
     "circuit_breakers",
     "outlier_detection",
     "logs",
+    "log_bodies",
     "limits",
     "cache",
     "prices",
@@ -135,6 +136,9 @@ impl Checker<'_> {
         let configs: Vec<&str> = configs.iter().flatten().map(|(slug, _)| *slug).collect();
         let names = caller::Names { virtual_keys: &slugs, configs: &configs };
         let callers = self.callers(&fields, &names);
+        if fields.get("log_bodies").is_none() {
+            self.no_bodies(callers.as_ref());
+        }
         let tls = fields.get("tls").and_then(|field| self.tls(field));
         let providers = fields.get("providers").map(|f| self.providers(f)).unwrap_or_default();
         Gateway {
@@ -184,6 +188,7 @@ impl Checker<'_> {
                 None => Some(Metrics::default()),
             },
             traces: fields.get("traces").and_then(|field| self.traces(field)),
+            log_bodies: fields.get("log_bodies").map(|field| self.log_bodies(field)),
             secret_files: Vec::new(),
         }
     }

@@ -210,6 +210,17 @@ fn every_problem_has_its_path() {
         ("limits: {idle_timeout: 0}", "limits.idle_timeout: @day"),
         ("limits: {request_timeout: 86400001}", "limits.request_timeout: @day"),
         ("limits: {request_body: 10MB}", "limits.request_body: @size"),
+        ("log_bodies: {max_bytes: 0}", "log_bodies.max_bytes: must be from 1 to 1048576"),
+        (
+            "log_bodies: {max_bytes: 2MiB}",
+            "log_bodies.max_bytes: must be a number of bytes or such as \"64KiB\", at most \"1MiB\"",
+        ),
+        ("log_bodies: {redact: ['']}", "log_bodies.redact[0]: must not be empty"),
+        ("log_bodies: {default: 1}", "log_bodies.default: must be true or false, not a number"),
+        (
+            "api_keys: {a: {key: k, log_bodies: true}}",
+            "api_keys.a.log_bodies: bodies are logged where the file has log_bodies only",
+        ),
         ("limits: {request_body: 2GiB}", "limits.request_body: @size"),
         ("limits: {request_body: 0}", "limits.request_body: must be from 1 to 1073741824"),
         (

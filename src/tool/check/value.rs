@@ -88,11 +88,14 @@ impl Checker<'_> {
         });
         let bytes = bytes.filter(|bytes| range.contains(bytes));
         if bytes.is_none() {
-            let most = range.end() >> 30;
+            let most = match range.end() >> 30 {
+                0 => format!("{}MiB", range.end() >> 20),
+                most => format!("{most}GiB"),
+            };
             self.problems.add(
                 &field.path,
                 format_args!(
-                    "must be a number of bytes or such as \"64KiB\", {}at most \"{most}GiB\"",
+                    "must be a number of bytes or such as \"64KiB\", {}at most \"{most}\"",
                     match range.start() >> 20 {
                         0 => String::new(),
                         least => format!("at least \"{least}MiB\", "),

@@ -137,6 +137,10 @@ fn settings(role: Role, gateway: &Gateway, upstreams: &[Upstream<'_>]) -> Settin
             // The plan tells.
             Role::Provider => None,
         },
+        log_bodies: match role {
+            Role::Gateway => gateway.log_bodies.clone(),
+            Role::Provider => None,
+        },
         custom_hosts: match role {
             Role::Gateway => gateway.custom_hosts.iter().map(custom_host).collect(),
             Role::Provider => Vec::new(),
