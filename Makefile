@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks judge cache golden providers docs compatibility mesh bench bench-docs instructions clean
+.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks observability judge cache golden providers docs compatibility mesh bench bench-docs instructions clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -121,6 +121,17 @@ $(VENV)/.cache: tests/cache/requirements.txt $(VENV)/.envoy
 test-sinks: build $(VENV)/.sinks ## The log at stand-ins for OpenTelemetry, Fluentd and Envoy's own service
 	$(VENV)/bin/python -m pytest -q tests/sinks
 
+observability: build $(VENV)/.langchain ## Rules and dashboard beside a real scrape, by promtool (Debian; without it the names alone)
+	@$(PROMTOOL_FETCH) || printf '%s\n' '' \
+		'NO PROMTOOL: rules, alerts and the scrape are not read by Prometheus; names alone are checked.' \
+		'  Name one by PROMTOOL=/path/to/promtool, or let apt-get download prometheus work' \
+		'  (apt-get update fetches its lists of packages).' ''
+	PROMTOOL=$(PROMTOOL) $(VENV)/bin/python -m pytest -q -rs tests/observability
+
+PROMTOOL ?= $(or $(shell command -v promtool),$(CURDIR)/.promtool/usr/bin/promtool)
+PROMTOOL_FETCH = test -x $(PROMTOOL) || (mkdir -p .promtool && cd .promtool && \
+	apt-get download --quiet --quiet prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb)
+
 $(VENV)/.sinks: tests/sinks/requirements.txt $(VENV)/.envoy
 	$(PIP) install -r $<
 	@touch $@
@@ -136,7 +147,7 @@ $(VENV)/.judge: tests/cache/judge.txt $(VENV)/.cache
 cache: build ## The cache under churn, and what hits and misses cost
 	cargo test --release --locked --test envoy cache::churn -- --ignored --nocapture --test-threads 1
 
-test: lint deny no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks ## Everything that must pass
+test: lint deny no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks observability ## Everything that must pass
 	$(VENV)/bin/python tests/secrets.py $(PORTKEY_TEST_OUTPUTS)
 
 no-outputs:
@@ -188,4 +199,4 @@ $(BENCH)/.ready: benches/requirements.txt
 	@touch $@
 
 clean: ## Remove what was built and installed
-	rm -rf $(CARGO_TARGET_DIR) $(VENV) .bench .compatibility .run
+	rm -rf $(CARGO_TARGET_DIR) $(VENV) .bench .compatibility .promtool .run
