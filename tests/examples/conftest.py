@@ -10,9 +10,12 @@ os.environ.update(LANGCHAIN_TRACING_V2="false", LANGSMITH_TRACING="false", NO_PR
 
 import pytest  # noqa: E402
 import yaml  # noqa: E402
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: E402
+    ExportTraceServiceRequest as Traces,
+)
 from support.process import ANTHROPIC_SECRET, OPENAI_SECRET, ROOT, GatewayProcess  # noqa: E402
 from support.provider import check_anthropic, check_openai  # noqa: E402
-from support.upstream import Upstream  # noqa: E402
+from support.upstream import Answer, Upstream  # noqa: E402
 
 EXAMPLES = ROOT / "examples"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -21,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class ExampleGateway(GatewayProcess):
     """It differs from the file in addresses, keys and the place of the log alone."""
 
-    def __init__(self, directory, openai, anthropic):
+    def __init__(self, directory, openai, anthropic, collector):
         super().__init__(directory)
         settings = yaml.safe_load((EXAMPLES / "gateway.yaml").read_text())
         secrets = {"openai": (openai, OPENAI_SECRET), "claude": (anthropic, ANTHROPIC_SECRET)}
@@ -35,6 +38,12 @@ class ExampleGateway(GatewayProcess):
             "admin": f"127.0.0.1:{self.admin}",
             "concurrency": 1,
             "providers": {"openai": {"base_url": openai_url}},
+            "traces": {
+                "url": f"http://127.0.0.1:{collector.port}",
+                "interval": 100,
+                # The providers of these tests take nothing of the sort.
+                "propagate": False,
+            },
             "logs": [{"type": "file", "path": str(self.log)}],
         }
         self.configure(settings)
@@ -69,8 +78,31 @@ def upstreams():
 
 
 @pytest.fixture(scope="session")
-def session_gateway(upstreams, tmp_path_factory):
-    gateway = ExampleGateway(tmp_path_factory.mktemp("gateway"), **upstreams)
+def collector():
+    """Of traces."""
+    collector = Upstream(lambda request: Traces.FromString(request.body))
+    collector.respond_with(lambda _request: Answer())
+    yield collector
+    collector.verify()
+    collector.close()
+
+
+def spans_of(collector, trace_id):
+    """The spans of a trace that have come so far."""
+    return [
+        span
+        for request in collector.requests
+        for resource in Traces.FromString(request.body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+        if span.trace_id.hex() == trace_id
+    ]
+
+
+@pytest.fixture(scope="session")
+def session_gateway(upstreams, collector, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("gateway")
+    gateway = ExampleGateway(directory, **upstreams, collector=collector)
     gateway.start()
     yield gateway
     assert not gateway.failures()

@@ -1,5 +1,6 @@
 """Each example is run as it stands. What a provider says is scripted; what it was asked is checked."""
 
+import hashlib
 import json
 import os
 import re
@@ -8,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, records
+from conftest import EXAMPLES, records, spans_of
 from support.process import OPENAI_SECRET
 from support.provider import CALLER_OPENAI_KEY
 from support.upstream import Answer, recorded
 
 TEXT = 'The answer is 42: see "Deep Thought"'
+# The span of an agent's run.
+RUN = "b7ad6b7169203331"
 # The vectors of the scripted embeddings: how often each word is in a text.
 WORDS = ("hitchhiker", "towel", "thought", "vogons", "useful", "carry")
 
@@ -98,30 +101,41 @@ def test_fallback(run, openai, anthropic):
     assert anthropic.request.header("authorization") is None
 
 
-def test_agent(run, gateway, anthropic, trace_id):
-    def respond(request):
-        results = [
-            part["content"]
-            for message in request.json["messages"]
-            if isinstance(message["content"], list)
-            for part in message["content"]
-            if part["type"] == "tool_result"
-        ]
-        assert {tool["name"] for tool in request.json["tools"]} == {"add", "multiply"}
-        steps = [("add", {"a": 2, "b": 4}), ("multiply", {"a": 6, "b": 7})]
-        if len(results) < len(steps):
-            name, arguments = steps[len(results)]
-            call = {"type": "tool_use", "id": f"toolu_{len(results)}", "name": name}
-            return anthropic_message(call | {"input": arguments}, stop_reason="tool_use")
-        return anthropic_text(f"It is {float(_text(results[-1])):g}.")
+def agents_provider(request):
+    """Lets an agent raise 3 to the power of 5, multiply that by 7, and answer."""
+    results = [
+        part["content"]
+        for message in request.json["messages"]
+        if isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "tool_result"
+    ]
+    assert {tool["name"] for tool in request.json["tools"]} == {"multiply", "exponentiate"}
+    steps = [("exponentiate", {"base": 3, "exponent": 5}), ("multiply", {"a": 243, "b": 7})]
+    if len(results) < len(steps):
+        name, arguments = steps[len(results)]
+        call = {"type": "tool_use", "id": f"toolu_{len(results)}", "name": name}
+        return anthropic_message(call | {"input": arguments}, stop_reason="tool_use")
+    return anthropic_text(f"It is {float(_text(results[-1])):g}.")
 
-    anthropic.respond_with(respond)
+
+def test_agent(run, gateway, anthropic, trace_id, collector, monkeypatch):
+    monkeypatch.setenv("SPAN_ID", RUN)
+    anthropic.respond_with(agents_provider)
     out = run("agent.py")
-    assert "ai: It is 42." in out and f"trace id {trace_id}" in out, out
+    assert "ai: It is 1701." in out and f"trace id {trace_id}" in out, out
     assert len(anthropic.requests) == 3
     found = eventually(lambda: _of_trace(gateway, trace_id), 3)
     assert [record["status"] for record in found] == [200] * 3
     assert {record["metadata"]["_user"] for record in found} == {"arthur"}
+    assert {record["parent_span_id"] for record in found} == {RUN}
+    # A tree below the span of the run: three requests, each with its attempt.
+    digits = hashlib.sha256(trace_id.encode()).hexdigest()[:32]
+    spans = eventually(lambda: spans_of(collector, digits), 6)
+    calls = [span.span_id for span in spans if span.parent_span_id.hex() == RUN]
+    assert sorted(span.hex() for span in calls) == sorted(record["span_id"] for record in found)
+    parents = [span.parent_span_id for span in spans if span.span_id not in calls]
+    assert len(spans) == 6 and sorted(parents) == sorted(calls)
 
 
 def _text(content):
