@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks observability judge cache golden providers docs compatibility mesh bench bench-docs instructions clean
+.PHONY: help setup wasm build run fmt lint deny audit test no-outputs test-rust test-langchain test-portkey test-examples test-mesh test-tls test-cache test-sinks observability phoenix judge cache golden providers docs compatibility mesh bench bench-docs instructions clean
 
 CONFIG ?= envoy/gateway.yaml
 # Absolute, and also what the tests find the module by.
@@ -132,6 +132,14 @@ PROMTOOL ?= $(or $(shell command -v promtool),$(CURDIR)/.promtool/usr/bin/promto
 PROMTOOL_FETCH = test -x $(PROMTOOL) || (mkdir -p .promtool && cd .promtool && \
 	apt-get download --quiet --quiet prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb)
 
+phoenix: build $(VENV)/.langchain .phoenix/.ready ## An agent's trace in Arize Phoenix, as one tree (1 GB; a picture where there is Chromium)
+	$(VENV)/bin/python tests/phoenix/run.py
+
+.phoenix/.ready: tests/phoenix/requirements.txt
+	python3 -m venv .phoenix
+	.phoenix/bin/pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
 $(VENV)/.sinks: tests/sinks/requirements.txt $(VENV)/.envoy
 	$(PIP) install -r $<
 	@touch $@
@@ -199,4 +207,4 @@ $(BENCH)/.ready: benches/requirements.txt
 	@touch $@
 
 clean: ## Remove what was built and installed
-	rm -rf $(CARGO_TARGET_DIR) $(VENV) .bench .compatibility .promtool .run
+	rm -rf $(CARGO_TARGET_DIR) $(VENV) .bench .compatibility .phoenix .promtool .run
