@@ -15,6 +15,7 @@ mod nested;
 pub mod openai;
 pub(crate) mod raw;
 mod segment;
+mod stability;
 mod tool_call;
 mod tool_choice;
 pub mod vertex;
@@ -46,6 +47,8 @@ pub enum Dialect {
     Bedrock,
     /// Google's Vertex AI: the model decides which of the others it is.
     Vertex,
+    /// Stability AI's images.
+    Stability,
 }
 
 /// What is asked of a provider: all that a translator must know of a request beside its body.
@@ -174,6 +177,7 @@ impl Dialect {
         };
         match (self, endpoint) {
             (Self::Bedrock, Endpoint::Models) => false,
+            (Self::Stability, endpoint) => matches!(endpoint, ImageGenerations | Endpoint::Other),
             (_, ChatCompletions | Endpoint::Models | Endpoint::Other) => true,
             (Self::OpenAi, endpoint) => !matches!(endpoint, Messages | CountTokens),
             (Self::Anthropic, endpoint) => matches!(endpoint, Messages | CountTokens | Files),
@@ -193,7 +197,9 @@ impl Dialect {
         match self {
             Self::Bedrock => Framing::Aws,
             Self::Gemini => Framing::Array,
-            Self::OpenAi | Self::Anthropic | Self::Cohere | Self::Vertex => Framing::Sse,
+            Self::OpenAi | Self::Anthropic | Self::Cohere | Self::Vertex | Self::Stability => {
+                Framing::Sse
+            }
         }
     }
 
@@ -202,6 +208,7 @@ impl Dialect {
         use Endpoint::{ChatCompletions, Completions, CountTokens, Embeddings, ImageGenerations};
         match (self, endpoint) {
             (Self::OpenAi, _) => false,
+            (Self::Stability, endpoint) => endpoint == ImageGenerations,
             (_, ChatCompletions) | (Self::Cohere | Self::Gemini, Embeddings) => true,
             (Self::Vertex | Self::Bedrock, Embeddings | ImageGenerations | CountTokens) => true,
             (Self::Bedrock, Completions) => true,
@@ -226,6 +233,7 @@ impl Dialect {
             (Self::Bedrock, Endpoint::CountTokens) => bedrock::invoke::tokens::request(body),
             (Self::Cohere, Endpoint::Embeddings) => cohere::embed::request(body),
             (Self::Vertex, _) => vertex::request(ask, body),
+            (Self::Stability, Endpoint::ImageGenerations) => stability::request(body),
             _ => Ok(Outgoing::new(ask.path.to_owned().into(), body.to_vec())),
         }
     }
@@ -236,7 +244,7 @@ impl Dialect {
         openai::observe(body, facts);
         match self {
             // Chat completions of these never pass as they are.
-            Self::OpenAi | Self::Cohere | Self::Bedrock => {}
+            Self::OpenAi | Self::Cohere | Self::Bedrock | Self::Stability => {}
             Self::Anthropic => anthropic::response::observe(body, facts),
             Self::Gemini | Self::Vertex => gemini::response::observe(body, facts),
         }
@@ -279,7 +287,8 @@ impl Dialect {
             (Self::Bedrock, Endpoint::Embeddings) => {
                 bedrock::invoke::embeddings::response(body, context, facts)
             }
-            (Self::Bedrock, Endpoint::ImageGenerations) => {
+            // Stable Diffusion answers alike at both.
+            (Self::Bedrock | Self::Stability, Endpoint::ImageGenerations) => {
                 bedrock::invoke::images::response(body, context, facts)
             }
             (Self::Bedrock, Endpoint::CountTokens) => {
@@ -310,6 +319,7 @@ impl Dialect {
             Self::Gemini | Self::Vertex => gemini::error::in_openais_shape(body),
             Self::Cohere => cohere::error::in_openais_shape(body),
             Self::Bedrock => bedrock::error::in_openais_shape(body),
+            Self::Stability => stability::in_openais_shape(body),
             Self::OpenAi | Self::Anthropic => body.into(),
         };
         failure::translate(status, &body, context.provider, facts)
@@ -319,7 +329,9 @@ impl Dialect {
     /// translated are read for the log.
     pub fn stream(self, context: Context) -> Stream {
         match self {
-            Self::OpenAi | Self::Vertex => Stream::OpenAi(openai::Stream::new(context.provider)),
+            Self::OpenAi | Self::Vertex | Self::Stability => {
+                Stream::OpenAi(openai::Stream::new(context.provider))
+            }
             Self::Anthropic => Stream::Anthropic(anthropic::stream::Stream::new(context)),
             Self::Gemini => Stream::Gemini(gemini::stream::Stream::new(context)),
             Self::Cohere => Stream::Cohere(cohere::stream::Stream::new(context)),

@@ -673,6 +673,8 @@ pub const PROVIDERS: &[Provider] = &[
         base_url: "https://api.stability.ai",
         prefix: "/v1",
         paths: &[("/v2beta", "/v2beta")],
+        dialect: Dialect::Stability,
+        touches: &[],
         ..PASSED_THROUGH
     },
     Provider {

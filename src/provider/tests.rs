@@ -171,7 +171,7 @@ fn every_provider_of_portkey_is_accounted_for() {
             Dialect::Anthropic => "/messages",
             Dialect::Gemini => "/models/{model}:generateContent",
             Dialect::Cohere => "/chat",
-            Dialect::OpenAi => "/chat/completions",
+            Dialect::OpenAi | Dialect::Stability => "/chat/completions",
             Dialect::Bedrock => "/model/{model}/converse",
             Dialect::Vertex => {
                 "/v1/projects/x1/locations/x1/publishers/google/models/{model}:generateContent"

@@ -127,6 +127,7 @@ fn dialect(row: &Provider) -> &'static str {
         Dialect::Cohere => "cohere",
         Dialect::Bedrock => "bedrock",
         Dialect::Vertex => "vertex",
+        Dialect::Stability => "stability",
     }
 }
 

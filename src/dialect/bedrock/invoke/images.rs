@@ -86,7 +86,8 @@ fn write_stability(out: &mut Vec<u8>, prompt: &str, request: &Object<'_>) {
     }
 }
 
-fn write_diffusion(out: &mut Vec<u8>, prompt: &str, request: &Object<'_>) {
+/// The members of a request to Stable Diffusion; `prompt` is a JSON string.
+pub(in crate::dialect) fn write_diffusion(out: &mut Vec<u8>, prompt: &str, request: &Object<'_>) {
     write_key(out, "text_prompts");
     out.extend_from_slice(&[b"[{\"text\":", prompt.as_bytes(), b",\"weight\":1}"].concat());
     if let Some(not) = present(request, "negative_prompt") {
