@@ -156,7 +156,9 @@ def test_a_stream_with_usage(google):
     whole = sum(chunks[1:], chunks[0])
     assert whole.content == "Look: a jar."
     assert whole.usage_metadata["total_tokens"] == 14
-    assert upstream.request.path.endswith(":streamGenerateContent")
+    path, _, query = upstream.request.path.partition("?")
+    assert path.endswith(":streamGenerateContent")
+    assert query in ("", "alt=sse")
 
 
 def test_a_stream_of_tool_calls(google):
