@@ -8,7 +8,7 @@ use crate::caller::scope::Place;
 use crate::caller::{Identity, Policy};
 use crate::config::registry::Upstream;
 use crate::contract::header;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, query_value};
 use crate::error::Error;
 use crate::http::Headers;
 use crate::json::Object;
@@ -126,18 +126,10 @@ impl Gateway {
     }
 }
 
-/// Whether a request is for a model, which may stand anywhere in it: all but those that read or
-/// delete what is there.
-pub(super) fn names_model(endpoint: Endpoint, method: &str) -> bool {
-    endpoint == Endpoint::Realtime || !matches!(method, "GET" | "HEAD" | "DELETE")
-}
-
 /// The model that the client asks for.
 pub(super) fn model(plan: &Plan, body: Option<&Object<'_>>) -> Option<String> {
-    let query =
-        || plan.path.split_once('?')?.1.split('&').find_map(|one| one.strip_prefix("model="));
     match plan.endpoint {
-        Endpoint::Realtime => query().map(str::to_owned),
+        Endpoint::Realtime => query_value(&plan.path, "model"),
         _ => body.and_then(|body| body.string("model")),
     }
 }

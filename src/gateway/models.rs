@@ -34,7 +34,7 @@ impl Asked<'_> {
             // Without a body it will be refused.
             let body = effective(target, upstream, self.body?.clone())?;
             of_body(&body, deployment).unwrap_or_default()
-        } else if self.reads() || self.stores() {
+        } else if only_reads(self.headers) || self.stores() {
             return None;
         } else {
             // In whatever else there is, also a path of the provider's own, a model may stand anywhere.
@@ -46,17 +46,21 @@ impl Asked<'_> {
         Some(models)
     }
 
-    /// Whether it only reads, or deletes, what is there.
-    fn reads(&self) -> bool {
-        let method = self.headers.text(":method").unwrap_or_default();
-        let steered = MORE_THAN_READS.iter().any(|name| self.headers.get(name).is_some());
-        matches!(method, "GET" | "HEAD" | "DELETE") && !steered
-    }
-
     /// Whether it leaves something with the provider that is for later, or ends that.
     fn stores(&self) -> bool {
         matches!(self.endpoint, Endpoint::Files | Endpoint::StoredResponses)
     }
+}
+
+/// Whether a request may run a model: all but those that only read, or delete, what is there.
+pub(super) fn may_run(endpoint: Endpoint, headers: &Headers) -> bool {
+    endpoint == Endpoint::Realtime || !only_reads(headers)
+}
+
+fn only_reads(headers: &Headers) -> bool {
+    let method = headers.text(":method").unwrap_or_default();
+    let steered = MORE_THAN_READS.iter().any(|name| headers.get(name).is_some());
+    matches!(method, "GET" | "HEAD" | "DELETE") && !steered
 }
 
 /// Headers with which a GET may do anything: it becomes a WebSocket, or a provider takes it for

@@ -130,8 +130,7 @@ impl Gateway {
         };
         let resolved = resolver.resolve(&config, &mut self.record)?;
         self.check_scope(&resolved.plan, headers, body)?;
-        let method = headers.text(":method").unwrap_or_default();
-        self.asking.needs = self.needs(&resolved.plan, method, body)?;
+        self.asking.needs = self.needs(&resolved.plan, headers, body)?;
         Ok(resolved)
     }
 

@@ -1,7 +1,8 @@
 //! What a request uses of its caller's allowances: held back before it goes out, booked when it is
 //! over.
 
-use super::caller::{Asking, model, model_of, names_model};
+use super::caller::{Asking, model, model_of};
+use super::models::may_run;
 use super::{Gateway, World};
 use crate::caller::account::{Account, Allowance, Hold, Overdrawn, Standing};
 use crate::caller::estimate::Estimate;
@@ -64,13 +65,17 @@ fn tokens_of(policy: &Policy) -> Option<(String, Allowance)> {
 fn money_of(policy: &Policy) -> Option<(String, Allowance)> {
     let budget = policy.rules.budget.as_ref()?;
     // Numbers of days and months cannot be compared.
-    let per = match budget.per {
+    let per = word(budget.per);
+    let allowance = Allowance { limit: budget.micro_usd, per: budget.per };
+    Some((format!("budget.{per}.{}", policy.name), allowance))
+}
+
+fn word(period: Period) -> &'static str {
+    match period {
         Period::Minute => "minute",
         Period::Day => "day",
         Period::Month => "month",
-    };
-    let allowance = Allowance { limit: budget.micro_usd, per: budget.per };
-    Some((format!("budget.{per}.{}", policy.name), allowance))
+    }
 }
 
 /// Names of all accounts that a caller needs: each must be opened before its first request.
@@ -86,7 +91,7 @@ impl Gateway {
     pub(super) fn needs(
         &self,
         plan: &Plan,
-        method: &str,
+        headers: &Headers,
         body: Option<&Object<'_>>,
     ) -> Result<Needs, Error> {
         let Some(policy) = self.asking.policy() else { return Ok(Needs::default()) };
@@ -94,7 +99,7 @@ impl Gateway {
         let limited = self.counts_for_service()
             || rules.tokens_per_minute.is_some()
             || rules.budget.is_some();
-        let is_free = plan.endpoint == Endpoint::CountTokens || !names_model(plan.endpoint, method);
+        let is_free = plan.endpoint == Endpoint::CountTokens || !may_run(plan.endpoint, headers);
         if !limited || is_free {
             return Ok(Needs::default());
         }
@@ -316,11 +321,7 @@ fn too_many_tokens(name: &str, amount: u64, allowance: Allowance, now: Standing)
 /// No 429: clients would try that again at once.
 fn exhausted(name: &str, amount: u64, allowance: Allowance, now: Standing) -> Error {
     let message = "Portkey Error: Portkey API Key Usage Limit Exceeded. Error Code: 04";
-    let per = match allowance.per {
-        Period::Minute => "minute",
-        Period::Day => "day",
-        Period::Month => "month",
-    };
+    let per = word(allowance.per);
     let usd = |micro: u64| format!("{}.{:06} USD", micro / 1_000_000, micro % 1_000_000);
     let hint = format!(
         "{name:?} may spend {} a {per}, {} are left, and this request may cost {}; the next {per} \

@@ -1,7 +1,7 @@
 //! What callers may use: tokens a minute, and money.
 
 use crate::CHAT;
-use crate::support::client::Response;
+use crate::support::client::{Response, send};
 use crate::support::gateway::Gateway;
 use crate::support::upstream::{Upstream, answer, json};
 use serde_json::{Value, json};
@@ -192,6 +192,11 @@ fn what_has_no_price_is_refused_or_costs_nothing() {
         (OAI, &"{\"messages\":[]}".to_owned()),
     ] {
         let answer = refusing.chat(&[KEY, header], body);
+        assert_eq!((answer.status, code(&answer)), (403, json!("unpriced_model")), "{header}");
+    }
+    // A GET that a provider takes for another method, or that becomes a WebSocket, may run a model.
+    for header in ["x-http-method-override: POST", "connection: upgrade\r\nupgrade: websocket"] {
+        let answer = send(refusing.port, "GET", "/v1/proxy/anything", &[KEY, OAI, header], b"");
         assert_eq!((answer.status, code(&answer)), (403, json!("unpriced_model")), "{header}");
     }
     assert_eq!(upstream.requests_count(), 0);
