@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from functools import partial
 
 import jwt
 import openai
@@ -12,7 +13,7 @@ from jwt.algorithms import RSAAlgorithm
 from langchain_openai import ChatOpenAI
 from portkey_ai import createHeaders
 
-from support.process import GatewayProcess
+from support.process import gateways
 from support.ratelimit import RateLimitService
 from support.upstream import Answer, Upstream
 
@@ -45,34 +46,8 @@ def provider():
 @pytest.fixture
 def start(tmp_path, provider):
     """Starts a gateway in front of the provider, with these settings as well."""
-    running = []
-
-    def started(**settings):
-        gateway = GatewayProcess(tmp_path)
-        key = {
-            "provider": "openai",
-            "api_key": "sk-provider",
-            "base_url": f"http://127.0.0.1:{provider.port}/v1",
-        }
-        basis = {
-            "listen": f"127.0.0.1:{gateway.port}",
-            "admin": f"127.0.0.1:{gateway.admin}",
-            "concurrency": 2,
-            "virtual_keys": {"v": key},
-            "logs": [{"type": "file", "path": str(gateway.log)}],
-        }
-        gateway.configure(basis | settings)
-        gateway.start()
-        running.append(gateway)
-        return gateway
-
-    yield started
-    for gateway in running:
-        failures = gateway.failures()
-        gateway.stop()
-        assert not failures
-        # Envoy tells of fields that it does not know.
-        assert "unknown field" not in gateway.output.read_text().lower()
+    for started in gateways(tmp_path, provider):
+        yield partial(started, {"api_key": "sk-provider"})
 
 
 def client(gateway, key, **headers):

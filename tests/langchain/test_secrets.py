@@ -9,7 +9,7 @@ import openai
 import pytest
 from portkey_ai import createHeaders
 
-from support.process import GatewayProcess, free_ports
+from support.process import free_ports, gateways
 from support.secrets import SecretServer, resource
 from support.upstream import Answer, Upstream
 
@@ -49,29 +49,7 @@ def provider(server):
 @pytest.fixture
 def start(tmp_path, provider):
     """Starts a gateway whose virtual key v has this credential."""
-    running = []
-
-    def started(key, **settings):
-        gateway = GatewayProcess(tmp_path)
-        base = {"provider": "openai", "base_url": f"http://127.0.0.1:{provider.port}/v1"}
-        basis = {
-            "listen": f"127.0.0.1:{gateway.port}",
-            "admin": f"127.0.0.1:{gateway.admin}",
-            "concurrency": 2,
-            "virtual_keys": {"v": base | key},
-            "logs": [{"type": "file", "path": str(gateway.log)}],
-        }
-        gateway.configure(basis | settings)
-        running.append(gateway)
-        gateway.start()
-        return gateway
-
-    yield started
-    for gateway in running:
-        failures = gateway.failures()
-        gateway.stop()
-        assert not failures
-        assert "unknown field" not in gateway.output.read_text().lower()
+    yield from gateways(tmp_path, provider)
 
 
 def client(gateway, **headers):

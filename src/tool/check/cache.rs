@@ -98,7 +98,9 @@ impl Checker<'_> {
             provider: provider?,
             model: model.text(&mut self.problems)?.to_owned(),
             dimensions: dimensions.and_then(|number| u32::try_from(number).ok()),
-            threshold: self.threshold(fields.get("threshold")).unwrap_or(0.95),
+            // A cosine.
+            #[allow(clippy::cast_possible_truncation)]
+            threshold: self.share(fields.get("threshold")).map_or(0.95, |number| number as f32),
             guard: self.flag(fields.get("guard")).unwrap_or(true),
             max_vectors: max_vectors.unwrap_or(1024),
             collection: collection.unwrap_or_else(|| "portkey".to_owned()),
@@ -130,23 +132,6 @@ impl Checker<'_> {
                 None
             }
         }
-    }
-
-    /// A cosine.
-    fn threshold(&mut self, field: Option<&Field<'_>>) -> Option<f32> {
-        let field = field?;
-        let number = match field.node {
-            #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-            Node::Integer(number) => Some(*number as f32),
-            #[allow(clippy::cast_possible_truncation)]
-            Node::Float(number) => Some(*number as f32),
-            _ => None,
-        };
-        let number = number.filter(|number| (0.0..=1.0).contains(number));
-        if number.is_none() {
-            self.problems.add(&field.path, "must be a number from 0 to 1");
-        }
-        number
     }
 }
 

@@ -8,7 +8,6 @@ use crate::config::settings::Protocol;
 use crate::provider::BaseUrl;
 use crate::tool::field::{Field, Fields, suggest};
 use crate::tool::model::{Origin, Traces};
-use crate::tool::yaml::Node;
 
 /// Longest time that spans wait, in milliseconds.
 const MAX_INTERVAL: u64 = 60_000;
@@ -71,22 +70,6 @@ impl Checker<'_> {
             }
         }
         headers
-    }
-
-    /// From 0 to 1.
-    fn share(&mut self, field: Option<&Field<'_>>) -> Option<f64> {
-        let field = field?;
-        let number = match field.node {
-            #[allow(clippy::cast_precision_loss)]
-            Node::Integer(number) => Some(*number as f64),
-            Node::Float(number) => Some(*number),
-            _ => None,
-        };
-        let number = number.filter(|number| (0.0..=1.0).contains(number));
-        if number.is_none() {
-            self.problems.add(&field.path, "must be a number from 0 to 1");
-        }
-        number
     }
 }
 

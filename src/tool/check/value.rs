@@ -52,6 +52,22 @@ impl Checker<'_> {
         number
     }
 
+    /// From 0 to 1.
+    pub(super) fn share(&mut self, field: Option<&Field<'_>>) -> Option<f64> {
+        let field = field?;
+        let number = match field.node {
+            #[allow(clippy::cast_precision_loss)]
+            Node::Integer(number) => Some(*number as f64),
+            Node::Float(number) => Some(*number),
+            _ => None,
+        };
+        let number = number.filter(|number| (0.0..=1.0).contains(number));
+        if number.is_none() {
+            self.problems.add(&field.path, "must be a number from 0 to 1");
+        }
+        number
+    }
+
     pub(super) fn flag(&mut self, field: Option<&Field<'_>>) -> Option<bool> {
         let field = field?;
         match field.node {

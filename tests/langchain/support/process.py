@@ -38,6 +38,34 @@ FAILURES = re.compile(r"^(wasm\..*(vm_reload|crash|fail)|.*\.update_rejected).*$
 LOADED = re.compile(r"^wasm\..*\.active$")
 
 
+def gateways(directory, provider):
+    """What a fixture yields from: starts gateways whose virtual key v is at the provider."""
+    running = []
+
+    def started(key, **settings):
+        gateway = GatewayProcess(directory)
+        base = {"provider": "openai", "base_url": f"http://127.0.0.1:{provider.port}/v1"}
+        basis = {
+            "listen": f"127.0.0.1:{gateway.port}",
+            "admin": f"127.0.0.1:{gateway.admin}",
+            "concurrency": 2,
+            "virtual_keys": {"v": base | key},
+            "logs": [{"type": "file", "path": str(gateway.log)}],
+        }
+        gateway.configure(basis | settings)
+        running.append(gateway)
+        gateway.start()
+        return gateway
+
+    yield started
+    for gateway in running:
+        failures = gateway.failures()
+        gateway.stop()
+        assert not failures
+        # Envoy tells of fields that it does not know.
+        assert "unknown field" not in gateway.output.read_text().lower()
+
+
 class GatewayProcess:
     """A gateway as a process, on ports that nobody else has."""
 
