@@ -89,7 +89,21 @@ class AccessLogService(Grpc):
             self.add(entry.common_properties.custom_tags["portkey"], status=status)
 
 
-class OtlpHttp(Sink):
+class Served:
+    """Something that is asked by HTTP."""
+
+    def serve(self, handler):
+        handler.log_message = lambda *_: None
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.port = self.http.server_address[1]
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+class OtlpHttp(Served, Sink):
     """A collector of OpenTelemetry, by HTTP."""
 
     def __init__(self):
@@ -111,17 +125,7 @@ class OtlpHttp(Sink):
                 self.send_header("content-length", "0")
                 self.send_header("connection", "close")
                 self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.http.server_address[1]
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.http.shutdown()
-        self.http.server_close()
+        self.serve(Handler)
 
 
 PLACE = ("/v1/logs", "application/x-protobuf")
