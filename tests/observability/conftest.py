@@ -19,7 +19,8 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 5},
     "completion_tokens_details": {"reasoning_tokens": 4},
 }
-# Seconds until Envoy has merged the histograms of its workers, and lost what it cannot send.
+# Seconds until Envoy has merged the histograms of its workers, lost what it cannot send, and seen
+# that a client is gone.
 SCRAPE = 30
 
 
@@ -61,6 +62,7 @@ class ObservedGateway(GatewayProcess):
 
     def __init__(self, directory, upstream):
         super().__init__(directory)
+        self.upstream = upstream
         url = f"http://127.0.0.1:{upstream.port}"
         key = {"provider": "openai", "api_key": OPENAI_SECRET, "base_url": f"{url}/v1"}
         absent = f"127.0.0.1:{self.closed}"
@@ -106,7 +108,7 @@ class ObservedGateway(GatewayProcess):
             assert error.code == status, error.read()
 
     def leave(self):
-        """Asks for what takes a second, and leaves."""
+        """Asks for what takes a second, and leaves when the provider has the question."""
         messages = [{"role": "user", "content": "slow"}]
         body = json.dumps({"model": "gpt-4o", "max_tokens": 10, "messages": messages}).encode()
         head = (
@@ -114,9 +116,12 @@ class ObservedGateway(GatewayProcess):
             f"x-portkey-api-key: {CALLER}\r\nx-portkey-virtual-key: good\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
+        before = len(self.upstream.requests)
         with socket.create_connection(("127.0.0.1", self.port)) as client:
             client.sendall(head.encode() + body)
-            time.sleep(0.3)
+            deadline = time.monotonic() + SCRAPE
+            while len(self.upstream.requests) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
 
     def traffic(self):
         options = {"stream_options": {"include_usage": True}}
@@ -160,7 +165,11 @@ def scrape(tmp_path_factory):
 
 def settled(gateway):
     """A scrape that has all that takes its time."""
-    late = ("gen_ai_client_operation_duration_milliseconds_count", "spans_dropped_total{} ")
+    late = (
+        "gen_ai_client_operation_duration_milliseconds_count",
+        "spans_dropped_total{} ",
+        "portkey_client_disconnects_total{",
+    )
     deadline = time.monotonic() + SCRAPE
     while True:
         text = gateway.scrape()
