@@ -116,11 +116,11 @@ class ObservedGateway(GatewayProcess):
             f"x-portkey-api-key: {CALLER}\r\nx-portkey-virtual-key: good\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
-        before = len(self.upstream.requests)
+        asked = lambda: any(b'"slow"' in one.body for one in self.upstream.requests)
         with socket.create_connection(("127.0.0.1", self.port)) as client:
             client.sendall(head.encode() + body)
             deadline = time.monotonic() + SCRAPE
-            while len(self.upstream.requests) == before and time.monotonic() < deadline:
+            while not asked() and time.monotonic() < deadline:
                 time.sleep(0.02)
 
     def traffic(self):
