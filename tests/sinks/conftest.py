@@ -51,6 +51,7 @@ class Provider(servers.Served):
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
         self.serve(Handler)
 
 

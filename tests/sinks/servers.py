@@ -125,6 +125,7 @@ class OtlpHttp(Served, Sink):
                 self.send_header("content-length", "0")
                 self.send_header("connection", "close")
                 self.end_headers()
+
         self.serve(Handler)
 
 
